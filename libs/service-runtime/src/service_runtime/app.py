@@ -1,0 +1,71 @@
+"""An HTTP process: a FastAPI app with health, readiness, metrics, request ids and problems, and its server."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from transfer_contract.names import Process
+
+from service_runtime.problems import install_problem_handlers
+from service_runtime.request_id import RequestIdMiddleware
+from service_runtime.settings import ServiceSettings
+
+ReadinessCheck = Callable[[], Awaitable[bool]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+SHUTDOWN_SECONDS = 5
+"""How long a clean stop waits for open requests; a client whose request is cut repeats it."""
+
+
+@asynccontextmanager
+async def _nothing(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def create_app(
+    process: Process,
+    checks: Mapping[str, ReadinessCheck],
+    *,
+    registry: CollectorRegistry,
+    lifespan: Lifespan = _nothing,
+) -> FastAPI:
+    """An app with `/healthz` (the process answers), `/readyz` (each named check holds, else 503) and `/metrics`."""
+    app = FastAPI(title=process.value, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(RequestIdMiddleware)
+    install_problem_handlers(app)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        results = {name: await check() for name, check in checks.items()}
+        ready = all(results.values())
+        return JSONResponse({"ready": ready, "checks": results}, 200 if ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises SystemExit where the port can't be had."""
+    uvicorn.Server(http_config(app, settings)).run()

@@ -1,0 +1,1 @@
+"""What crosses a process boundary: names, payloads, activity contracts and the internal HTTP payloads."""

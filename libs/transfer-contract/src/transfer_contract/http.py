@@ -1,0 +1,218 @@
+"""Payloads of the internal HTTP APIs (account-api, ledger-api, workflow-handler, status-checker)."""
+
+from base64 import b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from transfer_contract.names import Process, TaskQueue
+from transfer_contract.steps import FinalStatus, Payload, StepRow
+from transfer_contract.transfers import TransferRequest
+
+Item = TypeVar("Item")
+
+
+class ProblemCode(StrEnum):
+    """The stable `code` of every `application/problem+json` answer."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_JSON = "invalid_json"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    BODY_TOO_LARGE = "body_too_large"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    TREASURY_NOT_ALLOWED = "treasury_not_allowed"
+    SCENARIO_NOT_ALLOWED = "scenario_not_allowed"
+    NOT_CANCELLABLE = "not_cancellable"
+    NOT_PARKED = "not_parked"
+    ACCOUNT_EXISTS = "account_exists"
+    ACCOUNT_NOT_EMPTY = "account_not_empty"
+    UNAVAILABLE = "unavailable"
+
+
+class FieldError(BaseModel):
+    field: str
+    detail: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457. `code` is stable; `errors` names the fields of an invalid request."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: ProblemCode
+    errors: list[FieldError] | None = None
+
+    def as_body(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Page(Payload, Generic[Item]):
+    """One page of a list; `next_cursor` is None on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+class TransferCursor(Payload):
+    """Where a list of transfers, newest first by (`created_at`, `transfer_id`), goes on: after this one."""
+
+    created_at: datetime
+    transfer_id: str
+
+    def encode(self) -> str:
+        text = f"{self.created_at.astimezone(UTC).isoformat()}~{self.transfer_id}"
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> "TransferCursor":
+        """Raises ValueError where the text isn't one that `encode` made."""
+        padded = text + "=" * (-len(text) % 4)
+        created_at, _, transfer_id = b64decode(padded.encode(), altchars=b"-_", validate=True).decode().partition("~")
+        cursor = cls(created_at=datetime.fromisoformat(created_at), transfer_id=transfer_id)
+        if cursor.created_at.tzinfo is None or cursor.encode() != text:
+            raise ValueError("not a cursor")
+        return cursor
+
+
+# account-api
+
+
+class NewAccount(Payload):
+    """`opening_balance_minor` is in minor units of `currency`; it arrives by a transfer from the treasury."""
+
+    id: str
+    owner: str
+    currency: str
+    opening_balance_minor: int = Field(default=0, ge=0)
+
+
+class Account(Payload):
+    """Amounts in minor units of `currency`. `held_minor` is credited but not spendable yet."""
+
+    id: str
+    owner: str
+    currency: str
+    balance_minor: int
+    held_minor: int
+    opening_balance_minor: int
+    status: Literal["open", "closed"]
+    created_at: datetime
+
+
+class TransferRows(Payload):
+    """What a participant's database knows of a transfer: the request that its first row stored, and its rows.
+
+    `final_status` and `finished_at` (the time of the row that made it final) only from the account-api (rule 10).
+    """
+
+    transfer: TransferRequest
+    rows: list[StepRow]
+    final_status: FinalStatus | None = None
+    finished_at: datetime | None = None
+
+
+class TransferIds(Payload):
+    transfer_ids: list[str] = Field(max_length=1000)
+
+
+class Discrepancy(Payload):
+    """Something that must not be: `kind` is stable, `detail` a sentence."""
+
+    kind: str
+    detail: str
+    account: str | None = None
+    transfer_id: str | None = None
+
+
+class CurrencyTotals(Payload):
+    """Minor units. `in_transit_minor`: withdraw applied and deposit not applied. The sum is zero (design rule 7)."""
+
+    currency: str
+    balances_minor: int
+    held_minor: int
+    in_transit_minor: int
+    sum_minor: int
+
+
+class AccountsReconciliation(Payload):
+    """One snapshot of the accounts database: totals, and accounts whose amounts don't follow from the rows."""
+
+    currencies: list[CurrencyTotals]
+    discrepancies: list[Discrepancy]
+
+
+class FinalTransfer(Payload):
+    """A transfer that is final in the accounts database, as much of it as the ledger is judged by (rule 14)."""
+
+    transfer_id: str
+    status: FinalStatus
+    deposit_shut: bool
+    """The deposit row is `rejected` or `cancelled`: then the ledger may have no row at all."""
+    source_account: str
+    destination_account: str
+    amount_minor: int
+    currency: str
+
+
+# ledger-api
+
+
+class FinalTransfers(Payload):
+    transfers: list[FinalTransfer] = Field(max_length=10_000)
+
+
+class Entry(Payload):
+    """A ledger entry of one account; `amount_minor` is signed, `balance_after_minor` the running balance."""
+
+    transfer_id: str
+    amount_minor: int
+    balance_after_minor: int
+    currency: str
+    created_at: datetime
+
+
+# workflow-handler
+
+
+class TransferStarted(Payload):
+    """The answer to a start. `replayed`: this key had started a transfer before, and nothing was started now."""
+
+    transfer_id: str
+    replayed: bool
+
+
+# status-checker
+
+
+class LiveWorker(Payload):
+    identity: str
+    host: str
+    pid: str
+    started_at: datetime
+    last_heartbeat_at: datetime
+
+
+class WorkerGroup(Payload):
+    """The workers of one process kind. `gone_since`: the last heartbeat of the last one, while none is live."""
+
+    process: Process
+    queue: TaskQueue
+    workers: list[LiveWorker]
+    gone_since: datetime | None
+    backlog: int | None
+
+
+class WorkersView(Payload):
+    items: list[WorkerGroup]
+
+
+class Reconciliation(Payload):
+    balanced: bool
+    currencies: list[CurrencyTotals]
+    discrepancies: list[Discrepancy]

@@ -1,0 +1,55 @@
+"""The names that processes find each other by: processes, task queues, workflow, search attribute, signal."""
+
+from enum import StrEnum
+from typing import Final
+
+from temporalio.common import SearchAttributeKey
+
+
+class Process(StrEnum):
+    """The eight processes, by the names that every tool uses."""
+
+    GATEWAY = "gateway"
+    WORKFLOW_HANDLER = "workflow-handler"
+    WORKFLOW_WORKER = "workflow-worker"
+    STATUS_CHECKER = "status-checker"
+    ACCOUNT_WORKER = "account-worker"
+    ACCOUNT_API = "account-api"
+    LEDGER_WORKER = "ledger-worker"
+    LEDGER_API = "ledger-api"
+
+
+class TaskQueue(StrEnum):
+    TRANSFERS = "transfers"
+    ACCOUNTS = "accounts"
+    LEDGER = "ledger"
+
+
+WORKER_OF_QUEUE: Final = {
+    TaskQueue.TRANSFERS: Process.WORKFLOW_WORKER,
+    TaskQueue.ACCOUNTS: Process.ACCOUNT_WORKER,
+    TaskQueue.LEDGER: Process.LEDGER_WORKER,
+}
+
+TRANSFER_MONEY: Final = "TransferMoney"
+"""The workflow type."""
+
+PARKED_SIGNAL: Final = "parked"
+"""Sent to a transfer's workflow by the worker whose step exceeds `PARKED_AFTER_ATTEMPTS`; carries the activity's name."""
+
+PARKED_AFTER_ATTEMPTS: Final = 5
+"""A compensation or `release` whose attempt, as `describe` shows it, is above this is parked: it needs attention."""
+
+TRANSFER_STATUS: Final = SearchAttributeKey.for_keyword("TransferStatus")
+"""Written only on entering `compensating` or `needs_attention`, so the happy path never pays for it."""
+
+_WORKFLOW_ID_PREFIX: Final = "transfer-"
+
+
+def workflow_id(transfer_id: str) -> str:
+    """The one workflow id of a transfer, in every run (rule 3)."""
+    return f"{_WORKFLOW_ID_PREFIX}{transfer_id}"
+
+
+def transfer_id_of(workflow_id: str) -> str:
+    return workflow_id.removeprefix(_WORKFLOW_ID_PREFIX)

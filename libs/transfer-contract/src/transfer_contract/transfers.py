@@ -1,0 +1,152 @@
+"""A transfer as the services pass it on: the request, the workflow's result, and the view that a client polls."""
+
+import hashlib
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from transfer_contract.names import Process
+from transfer_contract.steps import (
+    Compensation,
+    Failure,
+    FailureCode,
+    FinalStatus,
+    Payload,
+    Step,
+    StepError,
+    StepRow,
+)
+
+
+class Scenario(StrEnum):
+    """Demo faults that a request can ask for, only where they are switched on."""
+
+    LEDGER_REJECTS = "ledger_rejects"
+    LEDGER_FAILS_TWICE = "ledger_fails_twice"
+    DEPOSIT_FAILS = "deposit_fails"
+    SLOW = "slow"
+    SLOW_COMPENSATION = "slow_compensation"
+    COMPENSATION_FAILS = "compensation_fails"
+
+
+class TransferStatus(StrEnum):
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    COMPENSATING = "compensating"
+    NEEDS_ATTENTION = "needs_attention"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    COMPENSATED = "compensated"
+
+    @property
+    def is_final(self) -> bool:
+        return self.value in set(FinalStatus)
+
+
+class TransferOrder(Payload):
+    """What a client asks for, validated and normalised. `amount_minor` is in minor units of `currency`."""
+
+    transfer_id: str
+    source_account: str
+    destination_account: str
+    amount_minor: int = Field(gt=0)
+    currency: str
+    reference: str | None = None
+    scenario: Scenario | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what the client asked for (rule 3): the same key with another one is refused."""
+        fields = TransferOrder.model_fields
+        asked = {name: getattr(self, name) for name in fields}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+class TransferRequest(TransferOrder):
+    """The input of `TransferMoney` and of every step: the order and when it was accepted."""
+
+    created_at: datetime
+
+
+class AbortRequest(Payload):
+    """The input of every compensation: the request, and the failure that made the transfer abort."""
+
+    transfer: TransferRequest
+    failure: Failure
+
+
+class TransferMemo(Payload):
+    """The workflow's memo, so that a transfer without rows can be listed and compared (rule 3)."""
+
+    transfer: TransferRequest
+    fingerprint: str
+    request_id: str | None = None
+
+
+class CompensationFailure(Payload):
+    """A compensation that ended without an answer: its guard refused it. Never happens in a correct system."""
+
+    compensation: Compensation
+    detail: str
+
+
+class TransferResult(Payload):
+    """The result of `TransferMoney`: what the rows said last. It always closes with one (design rule 9).
+
+    `status` is None only for a run that ended because its rows belong to another request.
+    """
+
+    transfer_id: str
+    status: FinalStatus | None
+    failure: Failure | None = None
+    rows: tuple[StepRow, ...] = ()
+    compensation_failures: tuple[CompensationFailure, ...] = ()
+
+
+class StepStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class StepView(Payload):
+    name: Step | Compensation
+    kind: Literal["forward", "compensation"]
+    status: StepStatus
+    attempts: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: StepError | None
+
+
+class FailureView(Payload):
+    code: FailureCode
+    step: Step | None
+    detail: str
+
+
+class TransferView(Payload):
+    """A transfer as status-checker tells it; gateway writes `amount_minor` as a decimal string."""
+
+    id: str
+    status: TransferStatus
+    source_account: str
+    destination_account: str
+    amount_minor: int
+    currency: str
+    reference: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    steps: list[StepView]
+    failure: FailureView | None
+    waiting_for: Process | None
+
+    @property
+    def version(self) -> str:
+        """Changes exactly when anything that a client can see changes."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]
