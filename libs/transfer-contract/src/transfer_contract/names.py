@@ -35,7 +35,7 @@ TRANSFER_MONEY: Final = "TransferMoney"
 """The workflow type."""
 
 PARKED_SIGNAL: Final = "parked"
-"""Sent to a transfer's workflow by the worker whose step exceeds `PARKED_AFTER_ATTEMPTS`; carries the activity's name."""
+"""A signal to a transfer's workflow, sent by a worker whose attempt is above the limit; carries the activity's name."""
 
 PARKED_AFTER_ATTEMPTS: Final = 5
 """A compensation or `release` whose attempt, as `describe` shows it, is above this is parked: it needs attention."""

@@ -1,0 +1,78 @@
+"""A participant's own PostgreSQL database: the engine, one transaction for one unit of work, the migrations."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+Result = TypeVar("Result")
+
+CONFLICT_ATTEMPTS: Final = 10
+"""A deadlock or serialization failure rolled everything back, so the same work is simply done again."""
+
+POOL_TIMEOUT_SECONDS: Final = 2
+CONNECT_TIMEOUT_SECONDS: Final = 2
+STATEMENT_TIMEOUT: Final = "30s"
+"""Far above any statement here, and below an activity's start-to-close minute: a stuck lock frees its attempt."""
+
+
+def create_database_engine(url: str, *, pool_size: int) -> Engine:
+    """`pool_size` connections and no more. A connection that the server lost is replaced before it is used."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c synchronous_commit=on",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        },
+    )
+
+
+def in_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    """Runs `work` in one transaction and commits it: the only place that commits (rule 1).
+
+    Done again where PostgreSQL found a deadlock or a serialization failure. Raises what `work` and SQLAlchemy raise;
+    an error from the commit itself says nothing about whether it happened.
+    """
+    for attempt in range(1, CONFLICT_ATTEMPTS + 1):
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except OperationalError as error:
+            if not isinstance(error.orig, DeadlockDetected | SerializationFailure) or attempt == CONFLICT_ATTEMPTS:
+                raise
+            structlog.get_logger().info("transaction conflict, doing it again", attempt=attempt)
+            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads contenders, keeps no secret
+    raise AssertionError("unreachable")
+
+
+def database_answers(engine: Engine) -> bool:
+    """A readiness check, for a thread."""
+    try:
+        with engine.connect() as connection:
+            return connection.scalar(text("SELECT 1")) == 1
+    except Exception:  # noqa: BLE001 - whatever is wrong, the answer is no
+        return False
+
+
+def migrate(url: str, migrations: Path) -> None:
+    """Brings the schema to the newest revision. Safe to run again, and beside another run."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
