@@ -65,7 +65,7 @@ def database_answers(engine: Engine) -> bool:
     """A readiness check, for a thread."""
     try:
         with engine.connect() as connection:
-            return connection.scalar(text("SELECT 1")) == 1
+            return bool(connection.scalar(text("SELECT 1")))
     except Exception:  # noqa: BLE001 - whatever is wrong, the answer is no
         return False
 

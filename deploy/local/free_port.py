@@ -1,0 +1,10 @@
+"""A TCP port on loopback that nothing listens on right now."""
+
+import socket
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
