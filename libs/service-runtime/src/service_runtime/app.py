@@ -66,6 +66,11 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
     )
 
 
+def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
+    """`await http_server(…).serve()` serves until SIGTERM or SIGINT. Raises SystemExit where it can't have the port."""
+    return uvicorn.Server(http_config(app, settings))
+
+
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises SystemExit where the port can't be had."""
-    uvicorn.Server(http_config(app, settings)).run()
+    """The same for an app that needs no event loop to be built."""
+    http_server(app, settings).run()

@@ -1,7 +1,7 @@
 """Calls from one service to another's internal HTTP API: one pooled client, timeouts, request id, errors."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -33,6 +33,12 @@ class InternalClient:
             limits=httpx.Limits(max_connections=POOL_SIZE, max_keepalive_connections=POOL_SIZE),
             event_hooks={"request": [_pass_request_id_on]},
         )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         await self._http.aclose()

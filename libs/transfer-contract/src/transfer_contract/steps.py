@@ -145,3 +145,31 @@ def final_status(rows: Iterable[StepRow]) -> FinalStatus | None:
     if undone and decision_of(rows, Step.DEPOSIT) is not Decision.APPLIED:
         return FinalStatus.COMPENSATED
     return None
+
+
+def original_failure(rows: Iterable[StepRow]) -> Failure | None:
+    """Why a final transfer did not complete, from its rows: the refusal of `withdraw`, or what the abort brought along.
+
+    None for a completed transfer: a failure on its way there was overtaken by the commit point.
+    """
+    rows = list(rows)
+    withdraw = next((row for row in rows if row.step is Step.WITHDRAW), None)
+    if withdraw is None or final_status(rows) in (None, FinalStatus.COMPLETED):
+        return None
+    if withdraw.decision is not Decision.REJECTED:
+        return withdraw.failure
+    return refusal_of(withdraw)
+
+
+def refusal_of(row: StepRow) -> Failure:
+    """The failure that a `rejected` row stands for. Raises ValueError for any other row."""
+    if row.decision is not Decision.REJECTED or row.forward is None or row.forward.error is None:
+        raise ValueError(f"row {row.transfer_id}/{row.step} is not a refusal")
+    return Failure(
+        code=FailureCode(row.forward.error.code),
+        detail=row.forward.error.detail,
+        step=row.step,
+        attempts=row.forward.attempt,
+        started_at=row.forward.scheduled_at,
+        finished_at=row.forward.decided_at,
+    )

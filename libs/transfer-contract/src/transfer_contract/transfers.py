@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -81,16 +81,11 @@ class AbortRequest(Payload):
 class TransferMemo(Payload):
     """The workflow's memo, so that a transfer without rows can be listed and compared (rule 3)."""
 
+    KEY: ClassVar = "transfer"
+
     transfer: TransferRequest
     fingerprint: str
     request_id: str | None = None
-
-
-class CompensationFailure(Payload):
-    """A compensation that ended without an answer: its guard refused it. Never happens in a correct system."""
-
-    compensation: Compensation
-    detail: str
 
 
 class TransferResult(Payload):
@@ -103,7 +98,6 @@ class TransferResult(Payload):
     status: FinalStatus | None
     failure: Failure | None = None
     rows: tuple[StepRow, ...] = ()
-    compensation_failures: tuple[CompensationFailure, ...] = ()
 
 
 class StepStatus(StrEnum):

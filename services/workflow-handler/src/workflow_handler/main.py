@@ -1,0 +1,46 @@
+"""The composition root of both processes: settings, clients, app or worker."""
+
+from functools import partial
+
+import uvloop
+from prometheus_client import CollectorRegistry
+from service_runtime.app import create_app, http_server
+from service_runtime.internal_client import InternalClient
+from service_runtime.logs import configure_logs
+from service_runtime.temporal import lazy_client, temporal_answers
+from service_runtime.worker import run_worker
+from transfer_contract.names import Process
+
+from workflow_handler.api import transfers_router
+from workflow_handler.rows import Rows
+from workflow_handler.settings import ApiSettings, WorkflowWorkerSettings
+from workflow_handler.transfers import Transfers
+from workflow_handler.worker import build_worker
+
+
+def api() -> None:
+    settings = ApiSettings()
+    configure_logs(settings, Process.WORKFLOW_HANDLER)
+    uvloop.run(serve_api(settings))
+
+
+def worker() -> None:
+    settings = WorkflowWorkerSettings()
+    configure_logs(settings, settings.process)
+    uvloop.run(run_worker(settings, CollectorRegistry(), partial(build_worker, settings=settings)))
+
+
+async def serve_api(settings: ApiSettings) -> None:
+    client = await lazy_client()
+    timeout = settings.internal_timeout_seconds
+    async with (
+        InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api,
+        InternalClient(Process.LEDGER_API, settings.ledger_api_url, timeout_seconds=timeout) as ledger_api,
+    ):
+        checks = {
+            "temporal": partial(temporal_answers, client),
+            Process.ACCOUNT_API: account_api.is_ready,
+        }
+        app = create_app(Process.WORKFLOW_HANDLER, checks, registry=CollectorRegistry())
+        app.include_router(transfers_router(Transfers(client, Rows(account_api, ledger_api))))
+        await http_server(app, settings).serve()

@@ -1,0 +1,60 @@
+"""Every timeout and retry interval of the saga, in one place (design rules 3 and 5)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from transfer_contract.names import TaskQueue
+    from transfer_contract.steps import Compensation, Step
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Given to the workflow as an argument, so that tests can shorten it; in production it is the default."""
+
+    start_to_close_seconds: float = 60
+    heartbeat_seconds: float = 5
+    """Without it a killed worker's step would wait out its start-to-close minute."""
+    first_retry_seconds: float = 1
+    longest_retry_seconds: float = 60
+    forward_attempts: int = 3
+
+
+PRODUCTION: Final = Timings()
+
+_BACKOFF: Final = 2.0
+_UNLIMITED: Final = 0
+
+
+def forward_step(timings: Timings, step: Step, queue: TaskQueue) -> ActivityConfig:
+    """After its attempts the outcome is unknown, and the abort's answers make it known (design rule 3).
+
+    A cancel is not waited for: a late attempt runs into its tombstone (rule 2).
+    """
+    return _options(timings, step, queue, attempts=timings.forward_attempts)
+
+
+def unlimited_step(timings: Timings, name: Step | Compensation, queue: TaskQueue) -> ActivityConfig:
+    """Compensations and `release`: retried by the server without limit, so the history doesn't grow (rule 8)."""
+    return _options(timings, name, queue, attempts=_UNLIMITED)
+
+
+def _options(timings: Timings, name: Step | Compensation, queue: TaskQueue, *, attempts: int) -> ActivityConfig:
+    return ActivityConfig(
+        task_queue=queue,
+        activity_id=name,
+        start_to_close_timeout=timedelta(seconds=timings.start_to_close_seconds),
+        heartbeat_timeout=timedelta(seconds=timings.heartbeat_seconds),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=timings.first_retry_seconds),
+            backoff_coefficient=_BACKOFF,
+            maximum_interval=timedelta(seconds=timings.longest_retry_seconds),
+            maximum_attempts=attempts,
+        ),
+        cancellation_type=ActivityCancellationType.TRY_CANCEL,
+    )

@@ -1,0 +1,150 @@
+"""Starting, cancelling and retrying a transfer: what Temporal and the decision rows allow (rules 3, 9 and 11)."""
+
+from datetime import UTC, datetime
+
+from service_runtime.problems import Problem
+from service_runtime.request_id import current_request_id
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import ResetActivityRequest
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+from transfer_contract.http import ProblemCode, TransferStarted
+from transfer_contract.names import PARKED_AFTER_ATTEMPTS, TRANSFER_MONEY, TaskQueue, workflow_id
+from transfer_contract.steps import Compensation, Step
+from transfer_contract.transfers import TransferMemo, TransferOrder, TransferRequest, TransferResult
+
+from workflow_handler.rows import Rows
+
+_RETRIED_WITHOUT_LIMIT = {Step.RELEASE, *Compensation}
+
+
+class Transfers:
+    """What may be asked of a transfer's workflow. Every method is safe to repeat.
+
+    Raises `Problem` with the code that the client gets, `RPCError` where Temporal is away.
+    """
+
+    def __init__(self, client: Client, rows: Rows) -> None:
+        self._client = client
+        self._rows = rows
+
+    async def start(self, order: TransferOrder) -> TransferStarted:
+        """One transfer per id, whatever is repeated and wherever a caller crashed (rules 3 and 11)."""
+        try:
+            known = await self._rows.of(order.transfer_id)
+        except Problem:
+            return await self._replay_closed_run(order)
+        if known is None:
+            request = TransferRequest(**order.model_dump(), created_at=datetime.now(UTC))
+            return await self._start_first_run(request)
+        _must_be_same(order, known.transfer.fingerprint)
+        if known.final_status is None:
+            await self._start_run(known.transfer, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        return TransferStarted(transfer_id=order.transfer_id, replayed=True)
+
+    async def cancel(self, transfer_id: str) -> None:
+        """Asks the run to cancel: a request, not a promise (rule 9). A transfer without a run gets one first."""
+        known = await self._rows.of(transfer_id)
+        past_commit_point = await self._rows.is_recorded(transfer_id)
+        if past_commit_point or (known is not None and known.final_status is not None):
+            raise Problem(ProblemCode.NOT_CANCELLABLE, "The transfer can't be cancelled any more.")
+        run = await self._describe(transfer_id)
+        if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
+            request = known.transfer if known else (await _memo(run)).transfer if run else None
+            if request is None:
+                raise _not_found(transfer_id)
+            await self._start_run(request, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        await self._client.get_workflow_handle(workflow_id(transfer_id)).cancel()
+
+    async def retry(self, transfer_id: str) -> None:
+        """Makes the server retry every parked step now (design rule 5), and lifts the demo fault that parked it."""
+        run = await self._describe(transfer_id)
+        if run is None and await self._rows.of(transfer_id) is None:
+            raise _not_found(transfer_id)
+        parked = [step for step in run.raw_description.pending_activities if _is_parked(step)] if run else []
+        if not parked:
+            raise Problem(ProblemCode.NOT_PARKED, "No step of the transfer waits for an operator.")
+        await self._rows.lift_fault(transfer_id)
+        for step in parked:
+            await self._client.workflow_service.reset_activity(
+                ResetActivityRequest(
+                    namespace=self._client.namespace,
+                    execution=WorkflowExecution(workflow_id=workflow_id(transfer_id)),
+                    id=step.activity_id,
+                )
+            )
+
+    async def _start_first_run(self, request: TransferRequest) -> TransferStarted:
+        """No rows: nobody has moved anything yet, but there may be, or have been, a run without rows."""
+        if await self._start_run(request, WorkflowIDReusePolicy.REJECT_DUPLICATE):
+            return TransferStarted(transfer_id=request.transfer_id, replayed=False)
+        run = await self._describe(request.transfer_id)
+        if run is not None:
+            first = await _memo(run)
+            _must_be_same(request, first.fingerprint)
+            if run.status is not WorkflowExecutionStatus.RUNNING:
+                await self._start_run_unless_final(first.transfer)
+        return TransferStarted(transfer_id=request.transfer_id, replayed=True)
+
+    async def _start_run_unless_final(self, request: TransferRequest) -> None:
+        known = await self._rows.of(request.transfer_id)
+        if known is None or known.final_status is None:
+            await self._start_run(request, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+
+    async def _start_run(self, request: TransferRequest, reuse: WorkflowIDReusePolicy) -> bool:
+        """False where there is a run already (with REJECT_DUPLICATE: or was one)."""
+        memo = TransferMemo(transfer=request, fingerprint=request.fingerprint, request_id=current_request_id.get())
+        try:
+            await self._client.start_workflow(
+                TRANSFER_MONEY,
+                request,
+                id=workflow_id(request.transfer_id),
+                task_queue=TaskQueue.TRANSFERS,
+                memo={TransferMemo.KEY: memo},
+                id_reuse_policy=reuse,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
+
+    async def _replay_closed_run(self, order: TransferOrder) -> TransferStarted:
+        """The rows can't be read: only a closed run with a final result says enough (rule 11)."""
+        run = await self._describe(order.transfer_id)
+        if run is None or run.status is not WorkflowExecutionStatus.COMPLETED:
+            raise self._rows.unreadable()
+        _must_be_same(order, (await _memo(run)).fingerprint)
+        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=TransferResult)
+        if (await handle.result()).status is None:
+            raise self._rows.unreadable()
+        return TransferStarted(transfer_id=order.transfer_id, replayed=True)
+
+    async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
+        try:
+            return await self._client.get_workflow_handle(workflow_id(transfer_id)).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+
+
+async def _memo(run: WorkflowExecutionDescription) -> TransferMemo:
+    return await run.memo_value(TransferMemo.KEY, type_hint=TransferMemo)
+
+
+def _must_be_same(order: TransferOrder, fingerprint: str) -> None:
+    if order.fingerprint != fingerprint:
+        raise Problem(
+            ProblemCode.IDEMPOTENCY_KEY_REUSED, "The idempotency key was used before, for a request with another body."
+        )
+
+
+def _is_parked(step: PendingActivityInfo) -> bool:
+    return step.attempt > PARKED_AFTER_ATTEMPTS and step.activity_type.name in _RETRIED_WITHOUT_LIMIT
+
+
+def _not_found(transfer_id: str) -> Problem:
+    return Problem(ProblemCode.NOT_FOUND, f"There is no transfer {transfer_id}.")
