@@ -34,7 +34,7 @@ def create_database_engine(url: str, *, pool_size: int) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c synchronous_commit=on",
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c synchronous_commit=on -c timezone=UTC",
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
