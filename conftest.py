@@ -21,6 +21,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 START_SECONDS = 60
+PROMPT_TIMERS = ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="1ms"')
+"""By default a timer fires up to a second late: that would be most of the time of a test that waits for retries."""
 
 
 @contextlib.contextmanager
@@ -71,7 +73,7 @@ def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real Temporal server."""
     folder = tmp_path_factory.mktemp("temporal")
     port = free_port()
-    command = embedded_temporal.server_command(folder / "temporal.db", port=port, ui_port=None)
+    command = [*embedded_temporal.server_command(folder / "temporal.db", port=port, ui_port=None), *PROMPT_TIMERS]
     with running(command, folder / "log"):
         address = f"127.0.0.1:{port}"
         _wait_until(lambda: asyncio.run(_temporal_answers(address)), folder / "log")

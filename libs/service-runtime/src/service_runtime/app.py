@@ -67,7 +67,7 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
 
 
 def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
-    """`await http_server(…).serve()` serves until SIGTERM or SIGINT. Raises SystemExit where it can't have the port."""
+    """Its `serve()` ends at SIGTERM or SIGINT, and raises SystemExit where it can't have the port."""
     return uvicorn.Server(http_config(app, settings))
 
 

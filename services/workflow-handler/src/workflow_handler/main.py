@@ -4,7 +4,7 @@ from functools import partial
 
 import uvloop
 from prometheus_client import CollectorRegistry
-from service_runtime.app import create_app, http_server
+from service_runtime.app import ReadinessCheck, create_app, http_server
 from service_runtime.internal_client import InternalClient
 from service_runtime.logs import configure_logs
 from service_runtime.temporal import lazy_client, temporal_answers
@@ -37,7 +37,7 @@ async def serve_api(settings: ApiSettings) -> None:
         InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api,
         InternalClient(Process.LEDGER_API, settings.ledger_api_url, timeout_seconds=timeout) as ledger_api,
     ):
-        checks = {
+        checks: dict[str, ReadinessCheck] = {
             "temporal": partial(temporal_answers, client),
             Process.ACCOUNT_API: account_api.is_ready,
         }
