@@ -24,13 +24,13 @@ class InternalClient:
     Raises `Problem(unavailable)` where it doesn't answer in time, at all, or with something that isn't its contract.
     """
 
-    def __init__(self, process: Process, base_url: str, *, timeout_seconds: float) -> None:
+    def __init__(self, process: Process, base_url: str, *, timeout_seconds: float, pool_size: int = POOL_SIZE) -> None:
         self._process = process
         self._timeout_seconds = timeout_seconds
         self._http = httpx.AsyncClient(
             base_url=base_url,
             timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=POOL_SIZE, max_keepalive_connections=POOL_SIZE),
+            limits=httpx.Limits(max_connections=pool_size, max_keepalive_connections=POOL_SIZE),
             event_hooks={"request": [_pass_request_id_on]},
         )
 
