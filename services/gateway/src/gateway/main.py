@@ -1,0 +1,46 @@
+"""The composition root: settings, clients, app."""
+
+import uvloop
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from service_runtime.app import create_app, http_server
+from service_runtime.logs import configure_logs
+from starlette.middleware import Middleware
+from transfer_contract.names import Process
+
+from gateway.accounts_api import AccountsApi
+from gateway.allowed_methods import install_allow_header
+from gateway.docs import docs_router
+from gateway.downstream import Downstream
+from gateway.observation import HttpMetrics, Observation
+from gateway.openapi import describe
+from gateway.operations_api import OperationsApi
+from gateway.security_headers import SecurityHeaders
+from gateway.settings import Settings
+from gateway.transfers_api import TransfersApi
+
+
+def main() -> None:
+    settings = Settings()
+    configure_logs(settings, Process.GATEWAY)
+    uvloop.run(serve_api(settings))
+
+
+async def serve_api(settings: Settings) -> None:
+    async with Downstream(settings) as downstream:
+        await http_server(create_gateway(downstream, demo_faults=settings.demo_faults), settings).serve()
+
+
+def create_gateway(downstream: Downstream, *, demo_faults: bool) -> FastAPI:
+    registry = CollectorRegistry()
+    app = create_app(Process.GATEWAY, downstream.readiness_checks(), registry=registry)
+    app.router.redirect_slashes = False  # an address that is almost right is wrong, as a problem like any other
+    app.add_middleware(SecurityHeaders)
+    app.user_middleware.append(Middleware(Observation, HttpMetrics(registry)))  # innermost: it logs the request id
+    app.include_router(TransfersApi(downstream, demo_faults=demo_faults).router())
+    app.include_router(AccountsApi(downstream).router())
+    app.include_router(OperationsApi(downstream).router())
+    app.include_router(docs_router())
+    describe(app)
+    install_allow_header(app)
+    return app

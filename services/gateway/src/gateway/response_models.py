@@ -1,0 +1,162 @@
+"""The public response bodies. Amounts are decimal strings here, and integers everywhere further in."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field
+from transfer_contract import http
+from transfer_contract.names import Process, TaskQueue
+from transfer_contract.steps import Compensation, Step, StepError
+from transfer_contract.transfers import FailureView, StepStatus, TransferStatus, TransferView
+
+from gateway.money import to_decimal
+from gateway.parameters import Amount, Timestamp
+
+
+class TransferStep(BaseModel):
+    name: Step | Compensation
+    kind: Literal["forward", "compensation"]
+    status: StepStatus
+    attempts: int
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
+    error: StepError | None = Field(description="The last error of its attempts")
+
+
+class Transfer(BaseModel):
+    id: str
+    status: TransferStatus
+    source_account: str
+    destination_account: str
+    amount: Amount
+    currency: str
+    reference: str | None
+    created_at: Timestamp
+    finished_at: Timestamp | None
+    steps: list[TransferStep] = Field(
+        description="The four forward steps in order, then the compensations that were started"
+    )
+    failure: FailureView | None = Field(description="Why the transfer was rejected or compensated")
+    waiting_for: Process | None = Field(description="The process of which none is alive while this transfer needs it")
+
+    @classmethod
+    def of(cls, view: TransferView) -> Self:
+        fields = view.model_dump(exclude={"amount_minor"})
+        return cls(**fields, amount=to_decimal(view.amount_minor, view.currency))
+
+
+class TransferPage(BaseModel):
+    items: list[Transfer]
+    next_cursor: str | None
+
+
+class Account(BaseModel):
+    id: str
+    owner: str
+    currency: str
+    balance: Amount = Field(description="What can be spent")
+    held: Amount = Field(description="Credited by transfers that could still be undone: not spendable yet")
+    status: Literal["open", "closed"]
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, account: http.Account) -> Self:
+        return cls(
+            id=account.id,
+            owner=account.owner,
+            currency=account.currency,
+            balance=to_decimal(account.balance_minor, account.currency),
+            held=to_decimal(account.held_minor, account.currency),
+            status=account.status,
+            created_at=account.created_at,
+        )
+
+
+class CreatedAccount(Account):
+    opening_transfer: str | None = Field(
+        default=None, description="The id of the transfer that brings the opening balance, where there is one"
+    )
+
+
+class AccountPage(BaseModel):
+    items: list[Account]
+    next_cursor: str | None
+
+
+class Entry(BaseModel):
+    transfer_id: str
+    amount: Amount = Field(description="Signed: negative where the account paid", examples=["-25.00"])
+    balance_after: Amount
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, entry: http.Entry) -> Self:
+        return cls(
+            transfer_id=entry.transfer_id,
+            amount=to_decimal(entry.amount_minor, entry.currency),
+            balance_after=to_decimal(entry.balance_after_minor, entry.currency),
+            created_at=entry.created_at,
+        )
+
+
+class EntryPage(BaseModel):
+    items: list[Entry]
+    next_cursor: str | None
+
+
+class CurrencyTotals(BaseModel):
+    currency: str
+    balances: Amount
+    held: Amount
+    in_transit: Amount = Field(description="Withdrawn and not deposited yet")
+    sum: Amount = Field(description="Zero, or money was lost or made")
+
+    @classmethod
+    def of(cls, totals: http.CurrencyTotals) -> Self:
+        currency = totals.currency
+        return cls(
+            currency=currency,
+            balances=to_decimal(totals.balances_minor, currency),
+            held=to_decimal(totals.held_minor, currency),
+            in_transit=to_decimal(totals.in_transit_minor, currency),
+            sum=to_decimal(totals.sum_minor, currency),
+        )
+
+
+class Reconciliation(BaseModel):
+    """Accounts against ledger. `balanced` is false where anything doesn't add up; `discrepancies` says what."""
+
+    balanced: bool
+    currencies: list[CurrencyTotals]
+    discrepancies: list[http.Discrepancy]
+
+    @classmethod
+    def of(cls, reconciliation: http.Reconciliation) -> Self:
+        return cls(
+            balanced=reconciliation.balanced,
+            currencies=[CurrencyTotals.of(totals) for totals in reconciliation.currencies],
+            discrepancies=reconciliation.discrepancies,
+        )
+
+
+class Worker(BaseModel):
+    identity: str
+    host: str
+    pid: str
+    started_at: Timestamp
+    last_heartbeat_at: Timestamp
+
+
+class WorkerGroup(BaseModel):
+    process: Process
+    queue: TaskQueue
+    workers: list[Worker] = Field(description="The live ones")
+    gone_since: Timestamp | None = Field(description="The last heartbeat of the last one, while none is alive")
+    backlog: int | None = Field(description="Tasks that wait for a worker")
+
+
+class Workers(BaseModel):
+    items: list[WorkerGroup]
+
+    @classmethod
+    def of(cls, view: http.WorkersView) -> Self:
+        return cls.model_validate(view.model_dump())

@@ -1,0 +1,18 @@
+"""What the gateway reads from the environment."""
+
+from service_runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    workflow_handler_url: str
+    status_checker_url: str
+    account_api_url: str
+    ledger_api_url: str
+
+    demo_faults: bool = False
+    """Whether a transfer may ask for a `scenario`."""
+
+    call_timeout_seconds: float = 2.6
+    """One call to another service: longer than that one waits for Temporal or a database before it answers 503."""
+    answer_timeout_seconds: float = 2.8
+    """All calls of one request together, so that a client hears 503 within 3 s. A wait that it asked for is added."""

@@ -1,0 +1,53 @@
+"""The route class of the public API: every request passes these checks before FastAPI's models see it."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from service_runtime.problems import Problem, invalid_field
+from transfer_contract.http import ProblemCode
+
+from gateway.strict_json import StrictJsonRequest
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StrictRoute(APIRoute):
+    """Refuses bodies that are too large or not strict JSON, and query parameters that it doesn't know."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        known = {parameter.alias for parameter in self.dependant.query_params}
+
+        async def handle_strictly(plain: Request) -> Response:
+            request = StrictJsonRequest(plain.scope, plain.receive)
+            _refuse_odd_path(request)
+            _refuse_odd_query(request, known)
+            if self.body_field is None:
+                request.refuse_large_body()
+            else:
+                await request.load()
+            return await handle(request)
+
+        return handle_strictly
+
+
+def _refuse_odd_path(request: Request) -> None:
+    if not request.scope["path"].isprintable():  # Starlette's patterns let a trailing newline pass
+        raise Problem(ProblemCode.NOT_FOUND, "Not Found")
+
+
+def _refuse_odd_query(request: Request, known: set[str]) -> None:
+    """A parameter that is misspelt or given twice would otherwise silently not filter."""
+    query = request.scope["query_string"].decode("latin-1")
+    try:
+        given = [name for name, _ in parse_qsl(query, keep_blank_values=True, errors="strict")]
+    except ValueError as error:
+        raise invalid_field("query", "must be percent-encoded UTF-8") from error
+    for name in given:
+        if name not in known:
+            raise invalid_field(name, "is not a parameter of this call")
+        if given.count(name) > 1:
+            raise invalid_field(name, "is given more than once")

@@ -1,0 +1,80 @@
+"""The gateway over fakes that are real servers, and a client that judges every answer as it comes in."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import httpx
+import pytest
+from answer_checks import AnswerChecks
+from fastapi import FastAPI
+from gateway.downstream import Downstream
+from gateway.main import create_gateway
+from gateway.settings import Settings
+from http_servers import serving
+from internal_api_fakes import World, fake_account_api, fake_ledger_api, fake_status_checker, fake_workflow_handler
+
+GatewayClient = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="session")
+def fakes() -> Iterator[tuple[World, Settings]]:
+    world = World()
+    apps = (
+        fake_workflow_handler(world),
+        fake_status_checker(world),
+        fake_account_api(world),
+        fake_ledger_api(world),
+    )
+    with serving(*apps) as urls:
+        names = ("workflow_handler_url", "status_checker_url", "account_api_url", "ledger_api_url")
+        yield world, Settings(**dict(zip(names, urls, strict=True)))
+
+
+@pytest.fixture
+def world(fakes: tuple[World, Settings]) -> World:
+    fakes[0].reset()
+    return fakes[0]
+
+
+@pytest.fixture
+def settings(fakes: tuple[World, Settings]) -> Settings:
+    return fakes[1]
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    async with Downstream(settings) as downstream:
+        yield create_gateway(downstream, demo_faults=True)
+
+
+@pytest.fixture
+async def client(app: FastAPI, world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a gateway with demo faults switched on."""
+    async with _client_of(app) as http:
+        yield http
+
+
+@pytest.fixture
+def client_with(settings: Settings, world: World) -> GatewayClient:
+    """A client of a gateway with other settings: `async with client_with(demo_faults=False) as client`."""
+
+    @asynccontextmanager
+    async def start(**changes: object) -> AsyncIterator[httpx.AsyncClient]:
+        changed = settings.model_copy(update=changes)
+        async with Downstream(changed) as downstream:
+            app = create_gateway(downstream, demo_faults=changed.demo_faults)
+            async with _client_of(app) as http:
+                yield http
+
+    return start
+
+
+@asynccontextmanager
+async def _client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    checks = AnswerChecks(app)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://gateway",
+        event_hooks={"response": [checks.judge]},
+    ) as http:
+        yield http
