@@ -1,0 +1,155 @@
+"""account-api: accounts, transfers by their rows, reconciliation. A process of its own, so no worker need be alive."""
+
+from typing import Annotated, NoReturn
+
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from service_runtime.database import in_transaction
+from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from transfer_contract.http import (
+    Account,
+    AccountsReconciliation,
+    FinalTransfer,
+    NewAccount,
+    Page,
+    ProblemCode,
+    TransferCursor,
+    TransferIds,
+    TransferRows,
+)
+from transfer_contract.steps import FinalStatus
+
+from account_worker import queries, reconciliation
+from account_worker.account_lifecycle import (
+    AccountError,
+    AccountExists,
+    AccountNotEmpty,
+    AccountNotFound,
+    TreasuryNotAllowed,
+    close_account,
+    open_account,
+)
+from account_worker.demo_faults import Faults
+
+_ID = r"^[a-z0-9-]{1,64}$"
+PathId = Annotated[str, Path(pattern=_ID)]
+QueryId = Annotated[str | None, Query(pattern=_ID)]
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+FinalPageSize = Annotated[int, Query(ge=1, le=10_000)]
+"""As many as the ledger checks in one call."""
+
+
+def add_routes(app: FastAPI, engine: Engine, faults: Faults) -> None:
+    """The endpoints are sync: FastAPI runs them in threads, and SQLAlchemy blocks only those."""
+    app.include_router(accounts_router(engine))
+    app.include_router(transfers_router(engine, faults))
+    app.include_router(reconciliation_router(engine))
+    for error in (AccountError, OperationalError, InterfaceError, NoFreeConnection):
+        app.add_exception_handler(error, _on_error)
+
+
+def accounts_router(engine: Engine) -> APIRouter:
+    router = APIRouter(prefix="/accounts")
+
+    @router.post("", status_code=201)
+    def create(new: NewAccount, response: Response) -> Account:
+        account, is_new = in_transaction(engine, lambda connection: open_account(connection, new))
+        response.status_code = 201 if is_new else 200
+        return account
+
+    @router.get("")
+    def list_all(cursor: QueryId = None, limit: PageSize = 100) -> Page[Account]:
+        with engine.connect() as connection:
+            return queries.list_accounts(connection, after=cursor, limit=limit)
+
+    @router.get("/{account_id}")
+    def get(account_id: PathId) -> Account:
+        with engine.connect() as connection:
+            account = queries.find_account(connection, account_id)
+        return account or _not_found(f"account {account_id}")
+
+    @router.post("/{account_id}/close")
+    def close(account_id: PathId) -> Account:
+        return in_transaction(engine, lambda connection: close_account(connection, account_id))
+
+    return router
+
+
+def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
+    router = APIRouter(prefix="/transfers")
+
+    @router.get("")
+    def list_newest(
+        *,
+        final: bool | None = None,
+        status: FinalStatus | None = None,
+        account: QueryId = None,
+        cursor: str | None = None,
+        limit: PageSize = 100,
+    ) -> Page[TransferRows]:
+        wanted = queries.TransferFilter(is_final=final, status=status, account=account, after=_decoded(cursor))
+        with engine.connect() as connection:
+            return queries.list_transfers(connection, wanted, limit=limit)
+
+    @router.post("/known")
+    def known(asked: TransferIds) -> TransferIds:
+        with engine.connect() as connection:
+            return TransferIds(transfer_ids=queries.known_transfers(connection, asked.transfer_ids))
+
+    @router.get("/{transfer_id}")
+    def get(transfer_id: PathId) -> TransferRows:
+        with engine.connect() as connection:
+            found = queries.find_transfer(connection, transfer_id)
+        return found or _not_found(f"transfer {transfer_id}")
+
+    @router.post("/{transfer_id}/lift-fault", status_code=204)
+    def lift_fault(transfer_id: PathId) -> None:
+        get(transfer_id)
+        faults.lift(transfer_id)
+
+    return router
+
+
+def reconciliation_router(engine: Engine) -> APIRouter:
+    router = APIRouter(prefix="/reconciliation")
+
+    @router.get("")
+    def reconcile() -> AccountsReconciliation:
+        return reconciliation.reconcile(engine)
+
+    @router.get("/final-transfers")
+    def final_transfers(after: QueryId = None, limit: FinalPageSize = 1000) -> Page[FinalTransfer]:
+        with engine.connect() as connection:
+            return reconciliation.final_transfers(connection, after=after or "", limit=limit)
+
+    return router
+
+
+def _not_found(what: str) -> NoReturn:
+    raise Problem(ProblemCode.NOT_FOUND, f"There is no {what}.")
+
+
+def _decoded(cursor: str | None) -> TransferCursor | None:
+    try:
+        return TransferCursor.decode(cursor) if cursor is not None else None
+    except ValueError as error:
+        raise invalid_field("cursor", "is not one that a list has answered") from error
+
+
+async def _on_error(_request: Request, error: Exception) -> JSONResponse:
+    """Every error of this service, and every one that says that the database is away, as a problem."""
+    match error:
+        case AccountExists():
+            problem = Problem(ProblemCode.ACCOUNT_EXISTS, str(error))
+        case AccountNotFound():
+            problem = Problem(ProblemCode.NOT_FOUND, str(error))
+        case AccountNotEmpty():
+            problem = Problem(ProblemCode.ACCOUNT_NOT_EMPTY, str(error))
+        case TreasuryNotAllowed():
+            problem = Problem(ProblemCode.TREASURY_NOT_ALLOWED, str(error))
+        case _:
+            problem = unavailable("The accounts database")
+    return problem_response(problem)

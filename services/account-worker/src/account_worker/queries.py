@@ -1,0 +1,88 @@
+"""What account-api reads: accounts and transfers, one or a page. An index finds every page, however long the list."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, select, tuple_, union
+from transfer_contract.http import Account, Page, TransferCursor, TransferRows
+from transfer_contract.steps import FinalStatus
+
+from account_worker.models import account, accounts, among, rows_of, transfer_rows, transfers
+
+
+@dataclass(frozen=True)
+class TransferFilter:
+    """Each None lets everything through."""
+
+    is_final: bool | None = None
+    status: FinalStatus | None = None
+    account: str | None = None
+    after: TransferCursor | None = None
+
+
+def find_account(connection: Connection, account_id: str) -> Account | None:
+    row = connection.execute(select(accounts).where(accounts.c.id == account_id)).mappings().one_or_none()
+    return account(row) if row else None
+
+
+def list_accounts(connection: Connection, *, after: str | None, limit: int) -> Page[Account]:
+    """By id; the cursor is the last one's."""
+    query = select(accounts).order_by(accounts.c.id).limit(limit + 1)
+    if after is not None:
+        query = query.where(accounts.c.id > after)
+    items = [account(row) for row in connection.execute(query).mappings()]
+    return Page(items=items[:limit], next_cursor=items[limit - 1].id if len(items) > limit else None)
+
+
+def find_transfer(connection: Connection, transfer_id: str) -> TransferRows | None:
+    query = select(transfers, rows_of(transfers.c.transfer_id)).where(transfers.c.transfer_id == transfer_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return transfer_rows(row) if row else None
+
+
+def known_transfers(connection: Connection, transfer_ids: Collection[str]) -> list[str]:
+    """Those that have a row."""
+    query = select(transfers.c.transfer_id).where(among(transfers.c.transfer_id, transfer_ids))
+    return list(connection.scalars(query))
+
+
+def list_transfers(connection: Connection, wanted: TransferFilter, *, limit: int) -> Page[TransferRows]:
+    """Newest first by (created_at, transfer_id)."""
+    found = connection.execute(transfer_page(wanted, limit=limit + 1)).mappings()
+    items = [transfer_rows(row) for row in found]
+    return Page(items=items[:limit], next_cursor=_cursor(items[limit - 1]) if len(items) > limit else None)
+
+
+def transfer_page(wanted: TransferFilter, *, limit: int) -> Select[tuple[object, ...]]:
+    """An account's transfers are two lists, as source and as destination, each in the order of its own index."""
+    conditions = _conditions(wanted)
+    if wanted.account is None:
+        page = _newest(transfers, conditions, limit).subquery("page")
+    else:
+        sides = (transfers.c.source_account, transfers.c.destination_account)
+        parts = [_newest(transfers, [*conditions, side == wanted.account], limit).subquery() for side in sides]
+        both = union(*(select(part) for part in parts)).subquery("both_sides")
+        page = _newest(both, [], limit).subquery("page")
+    newest_first = (page.c.created_at.desc(), page.c.transfer_id.desc())
+    return select(page, rows_of(page.c.transfer_id)).order_by(*newest_first)
+
+
+def _conditions(wanted: TransferFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.is_final is not None:
+        conditions.append(transfers.c.final_status.is_not(None) == wanted.is_final)
+    if wanted.status is not None:
+        conditions.append(transfers.c.final_status == wanted.status)
+    if wanted.after is not None:
+        last = (wanted.after.created_at, wanted.after.transfer_id)
+        conditions.append(tuple_(transfers.c.created_at, transfers.c.transfer_id) < last)
+    return conditions
+
+
+def _newest(source: FromClause, conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[tuple[object, ...]]:
+    newest_first = (source.c.created_at.desc(), source.c.transfer_id.desc())
+    return select(source).where(*conditions).order_by(*newest_first).limit(limit)
+
+
+def _cursor(item: TransferRows) -> str:
+    return TransferCursor(created_at=item.transfer.created_at, transfer_id=item.transfer.transfer_id).encode()
