@@ -1,0 +1,93 @@
+"""The internal HTTP API of status-checker: a transfer, the list of them, the workers, the reconciliation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request
+from service_runtime.problems import Problem, invalid_field
+from transfer_contract.http import Page, ProblemCode, Reconciliation, TransferCursor, WorkersView
+from transfer_contract.transfers import TransferStatus, TransferView
+
+from status_checker.transfer_list import ListQuery, TransferList
+from status_checker.waiting import Waiting
+
+MAX_WAIT_SECONDS: Final = 30
+"""Below what proxies and clients usually put up with; who wants to wait longer asks again."""
+
+MAX_PAGE_SIZE: Final = 100
+DEFAULT_PAGE_SIZE: Final = 50
+
+Answer = TypeVar("Answer")
+TransferId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
+Wait = Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]
+
+
+def transfers_router(waiting: Waiting, transfers: TransferList) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/transfers/{transfer_id}")
+    async def get_transfer(
+        request: Request,
+        transfer_id: TransferId,
+        wait: Wait = 0,
+        until: Literal["change", "final"] = "change",
+        known: str | None = None,
+    ) -> TransferView:
+        if until == "final" and wait > 0:
+            return await _while_connected(request, waiting.until_final(transfer_id, wait_seconds=wait))
+        return await _while_connected(request, waiting.until_changed(transfer_id, known=known, wait_seconds=wait))
+
+    @router.get("/transfers")
+    async def list_transfers(
+        status: TransferStatus | None = None,
+        account: str | None = None,
+        limit: Limit = DEFAULT_PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> Page[TransferView]:
+        query = ListQuery(status=status, account=account, limit=limit, after=_decode(cursor))
+        return await transfers.page(query)
+
+    return router
+
+
+def operations_router(
+    workers: Callable[[], Awaitable[WorkersView]], reconciliation: Callable[[], Awaitable[Reconciliation]]
+) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/workers")
+    async def get_workers() -> WorkersView:
+        return await workers()
+
+    @router.get("/reconciliation")
+    async def get_reconciliation() -> Reconciliation:
+        return await reconciliation()
+
+    return router
+
+
+def _decode(cursor: str | None) -> TransferCursor | None:
+    try:
+        return TransferCursor.decode(cursor) if cursor else None
+    except ValueError as error:
+        raise invalid_field("cursor", "not a cursor that this API has handed out") from error
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Ends the work when the client has gone: nobody would read its answer."""
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Problem(ProblemCode.UNAVAILABLE, "The client has gone.")
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,75 @@
+"""The composition root: settings, clients, the app, and one task beside it that watches the workers."""
+
+import asyncio
+from functools import partial
+
+import uvloop
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from service_runtime.app import ReadinessCheck, create_app, http_server
+from service_runtime.internal_client import InternalClient
+from service_runtime.logs import configure_logs
+from service_runtime.temporal import lazy_client, temporal_answers
+from temporalio.client import Client
+from transfer_contract.names import Process
+
+from status_checker.api import operations_router, transfers_router
+from status_checker.live_workers import LiveWorkers
+from status_checker.participants import Participants
+from status_checker.reconciliation import reconcile
+from status_checker.running_transfers import RunningTransfers
+from status_checker.runs import Runs
+from status_checker.settings import StatusCheckerSettings
+from status_checker.status import StatusChecker
+from status_checker.transfer_list import TransferList
+from status_checker.waiting import Waiting
+from status_checker.workers_view import view_workers
+
+
+def main() -> None:
+    settings = StatusCheckerSettings()
+    configure_logs(settings, Process.STATUS_CHECKER)
+    uvloop.run(serve(settings))
+
+
+async def serve(settings: StatusCheckerSettings) -> None:
+    client = await lazy_client()
+    live_workers = LiveWorkers(client)
+    timeout = settings.internal_timeout_seconds
+    async with (
+        InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api,
+        InternalClient(Process.LEDGER_API, settings.ledger_api_url, timeout_seconds=timeout) as ledger_api,
+    ):
+        app = build_app(settings, client, live_workers, account_api, ledger_api)
+        await live_workers.observe()
+        async with asyncio.TaskGroup() as tasks:  # a defect in watching ends the process, which is then restarted
+            observing = tasks.create_task(live_workers.keep_observing())
+            await http_server(app, settings).serve()
+            observing.cancel()
+
+
+def build_app(
+    settings: StatusCheckerSettings,
+    client: Client,
+    live_workers: LiveWorkers,
+    account_api: InternalClient,
+    ledger_api: InternalClient,
+) -> FastAPI:
+    timeout = settings.temporal_timeout_seconds
+    participants, runs = Participants(account_api, ledger_api), Runs(client, timeout_seconds=timeout)
+    checker = StatusChecker(participants, runs, live_workers)
+    listed = TransferList(participants, RunningTransfers(client, timeout_seconds=timeout), checker)
+    checks: dict[str, ReadinessCheck] = {
+        "temporal": partial(temporal_answers, client),
+        Process.ACCOUNT_API: account_api.is_ready,
+        Process.LEDGER_API: ledger_api.is_ready,
+    }
+    app = create_app(Process.STATUS_CHECKER, checks, registry=CollectorRegistry())
+    app.include_router(transfers_router(Waiting(checker, runs), listed))
+    app.include_router(
+        operations_router(
+            partial(view_workers, client, live_workers, timeout_seconds=timeout),
+            partial(reconcile, account_api, ledger_api),
+        )
+    )
+    return app

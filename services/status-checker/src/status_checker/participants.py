@@ -1,0 +1,82 @@
+"""The decision rows as account-api and ledger-api tell them: what has happened to the money."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service_runtime.internal_client import InternalClient, Query
+from service_runtime.problems import Problem
+from transfer_contract.http import Page, ProblemCode, TransferIds, TransferRows
+from transfer_contract.steps import StepRow
+from transfer_contract.transfers import TransferRequest, TransferView
+
+from status_checker.final_view import final_view
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """The rows of one transfer in both databases. `transfer` is None where there is no row at all."""
+
+    transfer: TransferRequest | None
+    rows: tuple[StepRow, ...]
+    is_final: bool
+    unread: Problem | None = None
+    """Why the ledger's are missing; never in a final one."""
+
+
+def view_if_final(known: KnownRows) -> TransferView | None:
+    if known.transfer is None or not known.is_final:
+        return None
+    return final_view(known.transfer, known.rows)
+
+
+class Participants:
+    def __init__(self, account_api: InternalClient, ledger_api: InternalClient) -> None:
+        self._account_api = account_api
+        self._ledger_api = ledger_api
+
+    async def rows(self, transfer_id: str) -> KnownRows:
+        """Raises `Problem(unavailable)` where what would decide can't be read."""
+        accounts, ledger = await asyncio.gather(
+            _rows(self._account_api, transfer_id), _rows(self._ledger_api, transfer_id)
+        )
+        if isinstance(accounts, Problem):
+            raise accounts
+        is_final = accounts is not None and accounts.final_status is not None
+        if isinstance(ledger, Problem):
+            if is_final:
+                raise ledger
+            return _joined(accounts, None, is_final=False, unread=ledger)
+        return _joined(accounts, ledger, is_final=is_final)
+
+    async def page(self, query: Query) -> Page[TransferRows]:
+        """A page of transfers that have accounts rows, newest first."""
+        return await self._account_api.get("/transfers", Page[TransferRows], query=query)
+
+    async def with_ledger_rows(self, final: Sequence[TransferRows]) -> list[KnownRows]:
+        """The same final transfers, with what the ledger knows of them, in the same order."""
+        if not final:
+            return []
+        asked = TransferIds(transfer_ids=[known.transfer.transfer_id for known in final])
+        answer = await self._ledger_api.post("/transfers/query", Page[TransferRows], body=asked)
+        ledger = {known.transfer.transfer_id: known for known in answer.items}
+        return [_joined(known, ledger.get(known.transfer.transfer_id), is_final=True) for known in final]
+
+
+async def _rows(api: InternalClient, transfer_id: str) -> TransferRows | Problem | None:
+    try:
+        return await api.get(f"/transfers/{transfer_id}", TransferRows)
+    except Problem as problem:
+        return None if problem.code is ProblemCode.NOT_FOUND else problem
+
+
+def _joined(
+    accounts: TransferRows | None, ledger: TransferRows | None, *, is_final: bool, unread: Problem | None = None
+) -> KnownRows:
+    known = [rows for rows in (accounts, ledger) if rows is not None]
+    return KnownRows(
+        transfer=known[0].transfer if known else None,
+        rows=tuple(row for rows in known for row in rows.rows),
+        is_final=is_final,
+        unread=unread,
+    )

@@ -1,0 +1,85 @@
+"""The status of one transfer: final rows first, else what Temporal shows (design rule 8, saga rule 11)."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from service_runtime.problems import Problem
+from transfer_contract.http import ProblemCode
+from transfer_contract.transfers import TransferView
+
+from status_checker.final_view import final_view
+from status_checker.live_view import live_view, waits_for
+from status_checker.live_workers import LiveWorkers
+from status_checker.participants import KnownRows, Participants, view_if_final
+from status_checker.runs import Run, Runs
+from status_checker.timeline import Timeline
+
+Answer = TypeVar("Answer")
+
+
+class StatusChecker:
+    def __init__(self, participants: Participants, runs: Runs, live_workers: LiveWorkers) -> None:
+        self._participants = participants
+        self._runs = runs
+        self._live_workers = live_workers
+
+    async def look(self, transfer_id: str) -> TransferView:
+        """The transfer now. Raises `Problem`: `not_found`, or `unavailable` where it would have to guess."""
+        asking = asyncio.create_task(_or_problem(self._runs.newest(transfer_id)))
+        try:
+            known = await _or_problem(self._participants.rows(transfer_id))
+            if view := _if_final(known):
+                return view
+            run = await asking
+        finally:
+            asking.cancel()
+        if isinstance(known, Problem):
+            return _from_result(run, known)
+        if isinstance(run, Problem):
+            raise run
+        if run is None or run.is_closed:
+            return await self._without_running(transfer_id, run)
+        return self._while_running(known, run)
+
+    async def final(self, transfer_id: str) -> TransferView | None:
+        """The transfer by its rows alone, where they are final; None also where they can't be read."""
+        return _if_final(await _or_problem(self._participants.rows(transfer_id)))
+
+    def _while_running(self, known: KnownRows, run: Run) -> TransferView:
+        transfer = known.transfer or run.transfer
+        if transfer.fingerprint != run.transfer.fingerprint:  # the run will find out that the key was another's
+            return live_view(transfer, known.rows, Timeline(), waiting_for=None)
+        waiting_for = waits_for(run.timeline, self._live_workers.processes())
+        return live_view(transfer, known.rows, run.timeline, waiting_for=waiting_for)
+
+    async def _without_running(self, transfer_id: str, run: Run | None) -> TransferView:
+        """Reads the rows again: a run that closed has made them final, perhaps after they were first read."""
+        known = await self._participants.rows(transfer_id)
+        if view := view_if_final(known):
+            return view
+        if known.unread is not None:
+            raise known.unread
+        if known.transfer is not None:
+            return live_view(known.transfer, known.rows, Timeline(), waiting_for=None)
+        if run is None:
+            raise Problem(ProblemCode.NOT_FOUND, f"There is no transfer {transfer_id}.")
+        return live_view(run.transfer, (), run.timeline, waiting_for=None)
+
+
+def _if_final(known: KnownRows | Problem) -> TransferView | None:
+    return None if isinstance(known, Problem) else view_if_final(known)
+
+
+def _from_result(run: Run | Problem | None, unreadable: Problem) -> TransferView:
+    """Rule 11: with the rows unreadable only a closed run's final result says enough."""
+    if isinstance(run, Run) and run.result is not None and run.result.status is not None:
+        return final_view(run.transfer, run.result.rows)
+    raise unreadable
+
+
+async def _or_problem(work: Awaitable[Answer]) -> Answer | Problem:
+    try:
+        return await work
+    except Problem as problem:
+        return problem

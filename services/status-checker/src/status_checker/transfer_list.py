@@ -1,0 +1,152 @@
+"""Lists of transfers, newest first: from account-api's rows, plus the running ones that have no row yet."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from service_runtime.problems import Problem
+from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferRows
+from transfer_contract.transfers import TransferRequest, TransferStatus, TransferView
+
+from status_checker.participants import Participants, view_if_final
+from status_checker.running_transfers import Running, RunningTransfers, position
+from status_checker.status import StatusChecker
+
+LOOKS_AT_ONCE: Final = 10
+"""Non-final transfers of one list that are derived side by side: each costs a handful of calls."""
+
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+
+MAX_EXAMINED: Final = 200
+"""Transfers derived for one page by a non-final status; the page's cursor goes on after the last of them."""
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """What a client asks for. `after` is where the page before ended."""
+
+    status: TransferStatus | None
+    account: str | None
+    limit: int
+    after: TransferCursor | None
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """A stretch of the list, in order; `rows` of those that had any; `after` is where it goes on, if it does."""
+
+    transfers: list[TransferRequest]
+    rows: dict[str, TransferRows]
+    after: TransferCursor | None
+
+
+class TransferList:
+    def __init__(self, participants: Participants, running: RunningTransfers, checker: StatusChecker) -> None:
+        self._participants = participants
+        self._running = running
+        self._checker = checker
+
+    async def page(self, query: ListQuery) -> Page[TransferView]:
+        """Raises `Problem(unavailable)` where a transfer of the page isn't final and Temporal can't be asked."""
+        if query.status is None:
+            candidates = await self._candidates(query)
+            return _page(await self._views(candidates), candidates.after)
+        if query.status.is_final:
+            return await self._final_page(query)
+        return await self._page_by_status(query, query.status)
+
+    async def _final_page(self, query: ListQuery) -> Page[TransferView]:
+        """Rows alone: a final status never changes."""
+        rows = await self._participants.page(_rows_query(query))
+        known = await self._participants.with_ledger_rows(rows.items)
+        views = [view for view in map(view_if_final, known) if view is not None]
+        return Page(items=views, next_cursor=rows.next_cursor)
+
+    async def _page_by_status(self, query: ListQuery, status: TransferStatus) -> Page[TransferView]:
+        """Derives one candidate after the other until the page is full, there are no more, or it has been enough."""
+        matches: list[TransferView] = []
+        examined = 0
+        while True:
+            candidates = await self._candidates(query)
+            matches += [view for view in await self._views(candidates) if view.status is status]
+            examined += len(candidates.transfers)
+            if len(matches) >= query.limit:
+                page = matches[: query.limit]
+                return _page(page, TransferCursor(created_at=page[-1].created_at, transfer_id=page[-1].id))
+            if candidates.after is None or examined >= MAX_EXAMINED:
+                return _page(matches, candidates.after)
+            query = replace(query, after=candidates.after)
+
+    async def _candidates(self, query: ListQuery) -> _Candidates:
+        """Temporal is asked first: what gets its first row in between is then in both answers, not in neither."""
+        running = await self._running_beside_rows(query)
+        page = await self._participants.page(_rows_query(query))
+        rows = {known.transfer.transfer_id: known for known in page.items}
+        without_row = [transfer for transfer in running.transfers if transfer.transfer_id not in rows]
+        merged = [known.transfer for known in page.items] + without_row
+        edge = running.horizon or _BEGINNING
+        complete = [transfer for transfer in merged if transfer.created_at >= edge]
+        transfers = sorted(complete, key=position, reverse=True)[: query.limit]
+        goes_on = page.next_cursor is not None or running.horizon is not None or len(complete) > query.limit
+        after = _after(transfers, query.limit, running.horizon) if goes_on else None
+        return _Candidates(transfers, rows, after)
+
+    async def _running_beside_rows(self, query: ListQuery) -> Running:
+        """With Temporal away a list of all statuses may do without: it still answers where all its rows are final."""
+        try:
+            return await self._running.newest(after=query.after, account=query.account, limit=query.limit)
+        except Problem:
+            if query.status is not None:
+                raise
+            return Running([], horizon=None)
+
+    async def _views(self, candidates: _Candidates) -> list[TransferView]:
+        rows = candidates.rows.values()
+        final = await self._participants.with_ledger_rows([known for known in rows if known.final_status is not None])
+        views = {view.id: view for view in map(view_if_final, final) if view is not None}
+        at_once = asyncio.Semaphore(LOOKS_AT_ONCE)
+        return [
+            view
+            for view in await asyncio.gather(
+                *(self._view(transfer, views, at_once) for transfer in candidates.transfers)
+            )
+            if view is not None
+        ]
+
+    async def _view(
+        self, transfer: TransferRequest, views: dict[str, TransferView], at_once: asyncio.Semaphore
+    ) -> TransferView | None:
+        """None where it stands elsewhere in the list: its rows are from an earlier time than its run."""
+        if transfer.transfer_id in views:
+            return views[transfer.transfer_id]
+        try:
+            async with at_once:
+                view = await self._checker.look(transfer.transfer_id)
+        except Problem as problem:
+            if problem.code is ProblemCode.NOT_FOUND:
+                return None
+            raise
+        return view if view.created_at == transfer.created_at else None
+
+
+def _rows_query(query: ListQuery) -> dict[str, str | int | None]:
+    final = query.status.is_final if query.status else None
+    return {
+        "status": query.status.value if query.status and final else None,
+        "final": "false" if final is False else None,
+        "account": query.account,
+        "cursor": query.after.encode() if query.after else None,
+        "limit": query.limit,
+    }
+
+
+def _after(transfers: list[TransferRequest], limit: int, horizon: datetime | None) -> TransferCursor:
+    """After the last one where the page is full; else nothing is known below the horizon."""
+    if len(transfers) < limit and horizon is not None:
+        return TransferCursor(created_at=horizon, transfer_id="")
+    return TransferCursor(created_at=transfers[-1].created_at, transfer_id=transfers[-1].transfer_id)
+
+
+def _page(views: list[TransferView], after: TransferCursor | None) -> Page[TransferView]:
+    return Page(items=views, next_cursor=after.encode() if after else None)
