@@ -26,8 +26,16 @@ def fakes() -> Iterator[tuple[World, Settings]]:
         fake_ledger_api(world),
     )
     with serving(*apps) as urls:
-        names = ("workflow_handler_url", "status_checker_url", "account_api_url", "ledger_api_url")
-        yield world, Settings(**dict(zip(names, urls, strict=True)))
+        yield (
+            world,
+            Settings(
+                workflow_handler_url=urls[0],
+                status_checker_url=urls[1],
+                account_api_url=urls[2],
+                ledger_api_url=urls[3],
+                demo_faults=True,
+            ),
+        )
 
 
 @pytest.fixture
@@ -44,7 +52,7 @@ def settings(fakes: tuple[World, Settings]) -> Settings:
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     async with Downstream(settings) as downstream:
-        yield create_gateway(downstream, demo_faults=True)
+        yield create_gateway(downstream, settings)
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ def client_with(settings: Settings, world: World) -> GatewayClient:
     async def start(**changes: object) -> AsyncIterator[httpx.AsyncClient]:
         changed = settings.model_copy(update=changes)
         async with Downstream(changed) as downstream:
-            app = create_gateway(downstream, demo_faults=changed.demo_faults)
+            app = create_gateway(downstream, changed)
             async with _client_of(app) as http:
                 yield http
 

@@ -11,7 +11,7 @@ from gateway.openapi import WITH_A_BODY, header, problems
 from gateway.parameters import AccountIdInPath, PageCursor, PageLimit
 from gateway.request_models import NewAccount, refuse_treasury
 from gateway.response_models import Account, AccountPage, CreatedAccount, Entry, EntryPage
-from gateway.strict_route import StrictRoute
+from gateway.strict_route import strict_router
 
 _LOCATION = {"Location": header("The account", "/accounts/alice")}
 
@@ -21,7 +21,7 @@ class AccountsApi:
         self._downstream = downstream
 
     def router(self) -> APIRouter:
-        router = APIRouter(route_class=StrictRoute, tags=["accounts"])
+        router = strict_router("accounts")
         router.post(
             "/accounts",
             status_code=201,

@@ -13,7 +13,7 @@ _FINAL: Final = frozenset({"completed", "rejected", "compensated"})
 
 
 class DemoDataSettings(BaseSettings):
-    gateway_url: str
+    gateway_url: str = "http://127.0.0.1:8080"
     deadline_seconds: float = 120
     """For everything together; the gateway may still be starting."""
 
@@ -81,8 +81,8 @@ class DemoData:
                 problem = f"{method} {path} answers {response.status_code}: {response.text}"
                 if response.status_code < 500:
                     raise DemoDataError(problem)
-            except httpx.TransportError as error:
-                problem = f"{method} {path} gets no answer from {self._http.base_url}: {error}"
+            except (httpx.HTTPError, ValueError) as error:
+                problem = f"{method} {path} gets no answer from the gateway at {self._http.base_url}: {error}"
             self._pause(problem)
 
     def _pause(self, problem: str) -> None:

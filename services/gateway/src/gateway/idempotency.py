@@ -20,7 +20,6 @@ def _idempotency_key(
             pattern=r"^[\x21-\x7e]+$",
             description="1 to 255 visible ASCII characters, chosen by the client. The same key with the same body "
             "answers the same transfer again; without a key every call is a new transfer.",
-            examples=["rent-2024-05"],
         ),
     ] = None,
 ) -> str:

@@ -28,18 +28,18 @@ def main() -> None:
 
 async def serve_api(settings: Settings) -> None:
     async with Downstream(settings) as downstream:
-        await http_server(create_gateway(downstream, demo_faults=settings.demo_faults), settings).serve()
+        await http_server(create_gateway(downstream, settings), settings).serve()
 
 
-def create_gateway(downstream: Downstream, *, demo_faults: bool) -> FastAPI:
+def create_gateway(downstream: Downstream, settings: Settings) -> FastAPI:
     registry = CollectorRegistry()
     app = create_app(Process.GATEWAY, downstream.readiness_checks(), registry=registry)
     app.router.redirect_slashes = False  # an address that is almost right is wrong, as a problem like any other
     app.add_middleware(SecurityHeaders)
     app.user_middleware.append(Middleware(Observation, HttpMetrics(registry)))  # innermost: it logs the request id
-    app.include_router(TransfersApi(downstream, demo_faults=demo_faults).router())
+    app.include_router(TransfersApi(downstream, demo_faults=settings.demo_faults).router())
     app.include_router(AccountsApi(downstream).router())
-    app.include_router(OperationsApi(downstream).router())
+    app.include_router(OperationsApi(downstream, reconciliation_seconds=settings.reconciliation_seconds).router())
     app.include_router(docs_router())
     describe(app)
     install_allow_header(app)

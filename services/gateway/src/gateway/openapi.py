@@ -1,11 +1,12 @@
 """What the OpenAPI document says beyond the models: problems, headers, and the API in a few words."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import FastAPI
-from service_runtime.problems import MEDIA_TYPE, STATUS_OF_CODE
+from service_runtime.problems import MEDIA_TYPE, STATUS_OF_CODE, Problem, problem_response
 from transfer_contract.http import ProblemCode, ProblemDetails
 
 Responses = dict[int | str, dict[str, Any]]
@@ -41,10 +42,16 @@ def problems(*codes: ProblemCode) -> Responses:
         status: {
             "model": ProblemDetails,
             "description": " or ".join(f"`{code}`" for code in codes),
+            "content": {"application/json": {"examples": {code: {"value": _example(code)} for code in codes}}},
             **({"headers": RETRY_AFTER} if status == 503 else {}),
         }
         for status, codes in sorted(codes_of_status.items())
     }
+
+
+def _example(code: ProblemCode) -> dict[str, Any]:
+    example: dict[str, Any] = json.loads(bytes(problem_response(Problem(code, "A sentence for people.")).body))
+    return example
 
 
 def describe(app: FastAPI) -> None:

@@ -60,15 +60,16 @@ TransferIdInPath = Annotated[str, Path(alias="id", pattern=ID_PATTERN, descripti
 AccountIdInPath = Annotated[str, Path(alias="id", pattern=ID_PATTERN, description="The account's id")]
 WaitSeconds = Annotated[
     int,
+    Field(ge=0, le=MAX_WAIT_SECONDS),
     BeforeValidator(_ascii_digits),
     Query(
-        ge=0,
-        le=MAX_WAIT_SECONDS,
         description="Answer as soon as the transfer changes or this many seconds have passed. With `If-None-Match`, "
-        "a change is one from that version.",
+        "a change is one from that version."
     ),
 ]
-PageLimit = Annotated[int, BeforeValidator(_ascii_digits), Query(ge=1, le=100, description="At most this many items")]
+PageLimit = Annotated[
+    int, Field(ge=1, le=100), BeforeValidator(_ascii_digits), Query(description="At most this many items")
+]
 PageCursor = Annotated[
     str | None,
     Query(pattern=r"^[A-Za-z0-9._~=-]{1,255}$", description="`next_cursor` of the page before"),

@@ -22,13 +22,25 @@ class RequestBody(BaseModel):
 
 
 class NewTransfer(RequestBody):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "source_account": "alice",
+                "destination_account": "bob",
+                "amount": "25.00",
+                "currency": "EUR",
+                "reference": "rent",
+            }
+        }
+    )
+
     source_account: AccountId
     destination_account: AccountId
     currency: CurrencyCode  # before the amount, which is judged by its digits
     amount: AmountText
-    reference: Annotated[PlainText, Field(max_length=140)] | None = Field(default=None, examples=["rent"])
+    reference: Annotated[PlainText, Field(max_length=140)] | None = Field(default=None)
     scenario: Annotated[Scenario, Field(strict=False)] | None = Field(
-        default=None, description="A demo fault, only where they are switched on", examples=[None]
+        default=None, description="A demo fault, only where they are switched on"
     )
 
     @field_validator("destination_account")
@@ -59,8 +71,12 @@ class NewTransfer(RequestBody):
 
 
 class NewAccount(RequestBody):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"id": "dave", "owner": "Dave", "currency": "EUR", "opening_balance": "100.00"}}
+    )
+
     id: AccountId
-    owner: Annotated[PlainText, NotBlank, Field(max_length=100, examples=["Alice Doe"])]
+    owner: Annotated[PlainText, NotBlank, Field(max_length=100)]
     currency: CurrencyCode
     opening_balance: AmountText | None = Field(
         default=None, description="Arrives by a transfer from the currency's treasury; `0` is the same as none"

@@ -16,3 +16,5 @@ class Settings(ServiceSettings):
     """One call to another service: longer than that one waits for Temporal or a database before it answers 503."""
     answer_timeout_seconds: float = 2.8
     """All calls of one request together, so that a client hears 503 within 3 s. A wait that it asked for is added."""
+    reconciliation_seconds: float = 30.0
+    """How much longer reconciliation may take: it reads both databases whole."""

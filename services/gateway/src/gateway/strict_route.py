@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from service_runtime.problems import Problem, invalid_field
 from transfer_contract.http import ProblemCode
@@ -32,6 +32,11 @@ class StrictRoute(APIRoute):
             return await handle(request)
 
         return handle_strictly
+
+
+def strict_router(tag: str) -> APIRouter:
+    """Its operation ids are the functions' names, for those who generate clients."""
+    return APIRouter(route_class=StrictRoute, tags=[tag], generate_unique_id_function=lambda route: route.name)
 
 
 def _refuse_odd_path(request: Request) -> None:

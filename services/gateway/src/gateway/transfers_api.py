@@ -17,7 +17,7 @@ from gateway.parameters import AccountFilter, PageCursor, PageLimit, TransferIdI
 from gateway.preferences import PreferredWait
 from gateway.request_models import NewTransfer, refuse_treasury
 from gateway.response_models import Transfer, TransferPage
-from gateway.strict_route import StrictRoute
+from gateway.strict_route import strict_router
 
 _STARTED = {
     **LOCATION,
@@ -32,7 +32,7 @@ class TransfersApi:
         self._demo_faults = demo_faults
 
     def router(self) -> APIRouter:
-        router = APIRouter(route_class=StrictRoute, tags=["transfers"])
+        router = strict_router("transfers")
         router.post(
             "/transfers",
             status_code=202,
