@@ -68,15 +68,20 @@ def new_database(postgres_server: str) -> Callable[[], str]:
     return make
 
 
-@pytest.fixture(scope="session")
-def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real Temporal server."""
-    folder = tmp_path_factory.mktemp("temporal")
+@contextlib.contextmanager
+def temporal_process(folder: Path) -> Iterator[str]:
+    """The address of a real Temporal server, its state in the folder."""
     port = free_port()
     command = [*embedded_temporal.server_command(folder / "temporal.db", port=port, ui_port=None), *PROMPT_TIMERS]
     with running(command, folder / "log"):
         address = f"127.0.0.1:{port}"
         _wait_until(lambda: asyncio.run(_temporal_answers(address)), folder / "log")
+        yield address
+
+
+@pytest.fixture(scope="session")
+def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with temporal_process(tmp_path_factory.mktemp("temporal")) as address:
         yield address
 
 

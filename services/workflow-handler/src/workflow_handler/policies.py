@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
 @dataclass(frozen=True)
 class Timings:
-    """Given to the workflow as an argument, so that tests can shorten it; in production it is the default."""
+    """An argument of the workflow, so its history keeps what it began with, and tests can shorten it."""
 
     start_to_close_seconds: float = 60
     heartbeat_seconds: float = 5

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from transfer_contract.transfers import TransferRequest, TransferResult, TransferStatus
 
-from workflow_handler.policies import PRODUCTION, Timings
+from workflow_handler.policies import Timings
 from workflow_handler.saga import Compensating, Saga, shielded
 from workflow_handler.steps import NotApplied, TransferSteps
 
@@ -32,14 +32,14 @@ class TransferMoney:
     """Always closes as completed with a result (design rule 9), and never while the rows aren't final (rule 10)."""
 
     @workflow.init
-    def __init__(self, request: TransferRequest, timings: Timings = PRODUCTION) -> None:
+    def __init__(self, request: TransferRequest, timings: Timings) -> None:
         self._transfer_id = request.transfer_id
         self._steps = TransferSteps(request, timings)
         self._saga: Saga[StepRow] = Saga()
         self._heard: dict[Step, StepRow] = {}
 
     @workflow.run
-    async def run(self, request: TransferRequest, timings: Timings = PRODUCTION) -> TransferResult:  # noqa: ARG002
+    async def run(self, request: TransferRequest, timings: Timings) -> TransferResult:  # noqa: ARG002
         try:
             await self._forward(Step.WITHDRAW)
             await self._forward(Step.DEPOSIT)

@@ -16,6 +16,7 @@ from transfer_contract.names import PARKED_AFTER_ATTEMPTS, TRANSFER_MONEY, TaskQ
 from transfer_contract.steps import Compensation, Step
 from transfer_contract.transfers import TransferMemo, TransferOrder, TransferRequest, TransferResult
 
+from workflow_handler.policies import PRODUCTION, Timings
 from workflow_handler.rows import Rows
 
 _RETRIED_WITHOUT_LIMIT = {Step.RELEASE, *Compensation}
@@ -27,9 +28,10 @@ class Transfers:
     Raises `Problem` with the code that the client gets, `RPCError` where Temporal is away.
     """
 
-    def __init__(self, client: Client, rows: Rows) -> None:
+    def __init__(self, client: Client, rows: Rows, timings: Timings = PRODUCTION) -> None:
         self._client = client
         self._rows = rows
+        self._timings = timings
 
     async def start(self, order: TransferOrder) -> TransferStarted:
         """One transfer per id, whatever is repeated and wherever a caller crashed (rules 3 and 11)."""
@@ -100,7 +102,7 @@ class Transfers:
         try:
             await self._client.start_workflow(
                 TRANSFER_MONEY,
-                request,
+                args=[request, self._timings],
                 id=workflow_id(request.transfer_id),
                 task_queue=TaskQueue.TRANSFERS,
                 memo={TransferMemo.KEY: memo},

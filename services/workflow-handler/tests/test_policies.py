@@ -1,0 +1,40 @@
+"""The production values, pinned: a change of any of them is a decision, not an accident (design rules 3 and 5)."""
+
+from datetime import timedelta
+
+from transfer_contract.names import TaskQueue
+from transfer_contract.steps import Compensation, Step
+from workflow_handler.policies import PRODUCTION, Timings, forward_step, unlimited_step
+
+
+def test_the_production_timings() -> None:
+    assert (
+        Timings(
+            start_to_close_seconds=60,
+            heartbeat_seconds=5,
+            first_retry_seconds=1,
+            longest_retry_seconds=60,
+            forward_attempts=3,
+        )
+        == PRODUCTION
+    )
+
+
+def test_a_forward_step_gets_three_attempts_doubling_from_a_second() -> None:
+    options = forward_step(PRODUCTION, Step.WITHDRAW, TaskQueue.ACCOUNTS)
+    retry = options["retry_policy"]
+    assert retry is not None
+    assert retry.maximum_attempts == 3
+    assert (retry.initial_interval, retry.backoff_coefficient) == (timedelta(seconds=1), 2.0)
+    assert retry.maximum_interval == timedelta(minutes=1)
+    assert options["start_to_close_timeout"] == timedelta(minutes=1)
+    assert options["heartbeat_timeout"] == timedelta(seconds=5)
+    assert "schedule_to_close_timeout" not in options
+
+
+def test_compensations_and_release_are_retried_without_limit() -> None:
+    for name in (Step.RELEASE, *Compensation):
+        retry = unlimited_step(PRODUCTION, name, TaskQueue.ACCOUNTS)["retry_policy"]
+        assert retry is not None
+        assert retry.maximum_attempts == 0
+        assert retry.non_retryable_error_types is None
