@@ -1,0 +1,182 @@
+"""account-api and ledger-api as small real HTTP apps over rows in memory."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from prometheus_client import CollectorRegistry
+from service_runtime.app import create_app
+from service_runtime.problems import Problem, unavailable
+from transfer_contract.http import (
+    AccountsReconciliation,
+    CurrencyTotals,
+    Discrepancy,
+    FinalTransfer,
+    FinalTransfers,
+    Page,
+    ProblemCode,
+    TransferCursor,
+    TransferIds,
+    TransferRows,
+)
+from transfer_contract.names import Process
+from transfer_contract.steps import Decision, FinalStatus, Step, StepRow, decision_of, final_status
+from transfer_contract.transfers import TransferRequest
+
+Item = TypeVar("Item")
+
+
+class Database:
+    """One participant's rows. `called` counts its requests by path; while `is_away` it answers 503."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.requests: dict[str, TransferRequest] = {}
+        self.rows: dict[str, dict[Step, StepRow]] = {}
+        self.is_away = False
+        self.called: Counter[str] = Counter()
+
+    def put(self, request: TransferRequest, *rows: StepRow) -> None:
+        """The first row stores the request (rule 3)."""
+        first = self.requests.setdefault(request.transfer_id, request)
+        for row in rows:
+            known = self.rows.setdefault(first.transfer_id, {})
+            known[row.step] = row.model_copy(update={"transfer_id": first.transfer_id})
+
+    def find(self, transfer_id: str) -> TransferRows | None:
+        if transfer_id not in self.requests:
+            return None
+        rows = list(self.rows[transfer_id].values())
+        status = final_status(rows) if self.process is Process.ACCOUNT_API else None
+        finished_at = max(row.finished_at for row in rows) if status else None
+        return TransferRows(
+            transfer=self.requests[transfer_id], rows=rows, final_status=status, finished_at=finished_at
+        )
+
+    def all(self) -> list[TransferRows]:
+        found = [known for known in map(self.find, self.requests) if known is not None]
+        return sorted(found, key=_position, reverse=True)
+
+
+class Databases:
+    """Both participants, and what their reconciliations say."""
+
+    def __init__(self) -> None:
+        self.accounts = Database(Process.ACCOUNT_API)
+        self.ledger = Database(Process.LEDGER_API)
+        self.totals: list[CurrencyTotals] = []
+        self.in_accounts: list[Discrepancy] = []
+        self.between: dict[str, Discrepancy] = {}
+        self.in_ledger: list[Discrepancy] = []
+        self.checked: list[str] = []
+
+    def put(self, request: TransferRequest, *rows: StepRow) -> None:
+        for database, its in (
+            (self.accounts, [row for row in rows if row.step is not Step.RECORD]),
+            (self.ledger, [row for row in rows if row.step is Step.RECORD]),
+        ):
+            if its:
+                database.put(request, *its)
+
+
+def account_api(databases: Databases) -> FastAPI:
+    app, router = _app(databases.accounts)
+
+    @router.get("/transfers")
+    def page(
+        final: bool | None = None,
+        status: FinalStatus | None = None,
+        account: str | None = None,
+        cursor: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Page[TransferRows]:
+        after = TransferCursor.decode(cursor) if cursor else None
+        found = [
+            known
+            for known in databases.accounts.all()
+            if (final is None or (known.final_status is not None) is final)
+            and (status is None or known.final_status is status)
+            and (account in (None, known.transfer.source_account, known.transfer.destination_account))
+            and (after is None or _position(known) < (after.created_at, after.transfer_id))
+        ]
+        return _page(found, limit, lambda last: _cursor(last.transfer))
+
+    @router.get("/reconciliation")
+    def reconciliation() -> AccountsReconciliation:
+        return AccountsReconciliation(currencies=databases.totals, discrepancies=databases.in_accounts)
+
+    @router.get("/reconciliation/final-transfers")
+    def final_transfers(limit: int, after: str = "") -> Page[FinalTransfer]:
+        final = [_final_transfer(known) for known in databases.accounts.all() if known.final_status is not None]
+        found = sorted((t for t in final if t.transfer_id > after), key=lambda t: t.transfer_id)
+        return _page(found, limit, lambda last: last.transfer_id)
+
+    app.include_router(router)
+    return app
+
+
+def ledger_api(databases: Databases) -> FastAPI:
+    app, router = _app(databases.ledger)
+
+    @router.post("/transfers/query")
+    def query(asked: TransferIds) -> Page[TransferRows]:
+        found = [databases.ledger.find(transfer_id) for transfer_id in asked.transfer_ids]
+        return Page(items=[known for known in found if known is not None])
+
+    @router.get("/reconciliation")
+    def reconciliation() -> Page[Discrepancy]:
+        return Page(items=databases.in_ledger)
+
+    @router.post("/reconciliation/check")
+    def check(final: FinalTransfers) -> Page[Discrepancy]:
+        ids = [transfer.transfer_id for transfer in final.transfers]
+        databases.checked += ids
+        return Page(items=[databases.between[i] for i in ids if i in databases.between])
+
+    app.include_router(router)
+    return app
+
+
+def _app(database: Database) -> tuple[FastAPI, APIRouter]:
+    async def is_there(request: Request) -> None:
+        database.called[request.url.path] += 1
+        if database.is_away:
+            raise unavailable(database.process)
+
+    router = APIRouter(dependencies=[Depends(is_there)])
+
+    @router.get("/transfers/{transfer_id}")
+    def get(transfer_id: str) -> TransferRows:
+        known = database.find(transfer_id)
+        if known is None:
+            raise Problem(ProblemCode.NOT_FOUND, "never heard of it")
+        return known
+
+    return create_app(database.process, {}, registry=CollectorRegistry()), router
+
+
+def _page(found: list[Item], limit: int, cursor: Callable[[Item], str]) -> Page[Item]:
+    return Page(items=found[:limit], next_cursor=cursor(found[limit - 1]) if len(found) > limit else None)
+
+
+def _position(known: TransferRows) -> tuple[object, str]:
+    return (known.transfer.created_at, known.transfer.transfer_id)
+
+
+def _cursor(transfer: TransferRequest) -> str:
+    return TransferCursor(created_at=transfer.created_at, transfer_id=transfer.transfer_id).encode()
+
+
+def _final_transfer(known: TransferRows) -> FinalTransfer:
+    if known.final_status is None:
+        raise ValueError("not final")
+    return FinalTransfer(
+        transfer_id=known.transfer.transfer_id,
+        status=known.final_status,
+        deposit_shut=decision_of(known.rows, Step.DEPOSIT) in (Decision.REJECTED, Decision.CANCELLED),
+        source_account=known.transfer.source_account,
+        destination_account=known.transfer.destination_account,
+        amount_minor=known.transfer.amount_minor,
+        currency=known.transfer.currency,
+    )
