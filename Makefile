@@ -1,0 +1,61 @@
+# Runs, checks and tests the product; needs git, make and Python >= 3.11, and gets everything else itself.
+#   GATEWAY_PORT (8080), TEMPORAL_UI_PORT (8233): the published ports    LOCAL_DIR (.local): data and logs
+#   SERVICE: one of the processes that `make ps` lists                   PYTEST_ARGS: passed on by `make test`
+
+export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR
+
+BIN := .venv/bin
+UV := deploy/local/uv.sh
+VENV := deploy/local/venv.sh
+STACK = $(BIN)/python deploy/local/cli.py $@
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo-free down reset ps logs kill start check test runtime development
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@sed -n 's/^#   /  /p' Makefile
+
+up: runtime ## Start everything, with demo accounts; returns when it is ready
+	@$(STACK)
+
+demo-free: runtime ## Start everything without demo accounts and without the scenarios that inject faults
+	@$(STACK)
+
+down: $(BIN)/python ## Stop everything; the data stay
+	@$(STACK)
+
+reset: runtime ## Stop everything, delete the data and start afresh
+	@$(STACK)
+
+ps: $(BIN)/python ## Name, state, pid and port of each process, and TEMPORAL_ADDRESS
+	@$(STACK)
+
+logs: $(BIN)/python ## Follow all logs, or one: make logs SERVICE=gateway
+	@$(STACK) $(SERVICE)
+
+kill: $(BIN)/python ## SIGKILL a process, which stays dead: make kill SERVICE=account-worker
+	@$(STACK) $(SERVICE)
+
+start: $(BIN)/python ## Start it again: make start SERVICE=account-worker
+	@$(STACK) $(SERVICE)
+
+check: development ## Formatting, lint, types, layering, lock file, compose file, Dockerfile
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(UV) lock --check
+	@deploy/local/check_docker.sh
+
+test: development ## All tests; those that need Docker or a browser say why they are skipped without
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+runtime:
+	@$(VENV) --no-default-groups --group local
+
+development:
+	@$(VENV) --all-groups
+
+$(BIN)/python:
+	@$(VENV) --no-default-groups --group local

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Checks what the containers are made from; says so where a tool for it is missing.
+set -eu
+cd "$(dirname "$0")/../.."
+
+check_compose() {
+    if docker compose version >/dev/null 2>&1; then
+        echo "docker compose $* config --quiet"
+        docker compose "$@" config --quiet
+    else
+        echo "docker compose config: skipped, there is no docker compose here"
+    fi
+}
+
+if [ -f docker-compose.yml ]; then
+    check_compose -f docker-compose.yml
+    [ ! -f deploy/temporal/mysql.yml ] || check_compose -f docker-compose.yml -f deploy/temporal/mysql.yml
+fi
+if [ -f Dockerfile ]; then
+    echo "hadolint Dockerfile"
+    .venv/bin/hadolint Dockerfile
+fi

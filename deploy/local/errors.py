@@ -1,0 +1,19 @@
+"""What goes wrong while the stack is run, as its user sees it."""
+
+import os
+from pathlib import Path
+
+_TAIL_LINES = 15
+
+
+class StackError(Exception):
+    """Says in one line what is wrong and what to do about it; `log` is where the reason stands."""
+
+    def __init__(self, message: str, *, log: Path | None = None) -> None:
+        super().__init__(f"{message}: mend what the end of {os.path.relpath(log)} says" if log else message)
+        self.log = log
+
+    def tail(self) -> list[str]:
+        if self.log is None or not self.log.exists():
+            return []
+        return self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
