@@ -4,6 +4,7 @@ Run it only when a new history is wanted; the recorded ones are what production 
 """
 
 import asyncio
+import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -12,15 +13,14 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "deploy/local"), str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "deploy/local"), str(ROOT / "tests")]
 
+from real_servers import temporal_process  # noqa: E402
 from saga.fake_participants import Fault  # noqa: E402
 from saga.harness import QUICK, Handle, Harness, until  # noqa: E402
 from temporalio.client import Client  # noqa: E402
 from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: E402
 from transfer_contract.steps import Compensation, Step  # noqa: E402
-
-from conftest import temporal_process  # noqa: E402
 
 HISTORIES: Final = Path(__file__).parent / "histories"
 
@@ -80,7 +80,12 @@ async def record(address: str) -> None:
             transfer = await scenario(harness)
             await transfer.result()
             history = await transfer.fetch_history()
-        (HISTORIES / f"{scenario.__name__}.json").write_text(history.to_json().replace(f"{ROOT}/", "") + "\n")
+        (HISTORIES / f"{scenario.__name__}.json").write_text(_without_paths(history.to_json()) + "\n")
+
+
+def _without_paths(text: str) -> str:
+    """Stack traces name this machine's folders; nothing replays them."""
+    return re.sub(r'File \\"[^"]*/', r'File \\"', text)
 
 
 if __name__ == "__main__":
