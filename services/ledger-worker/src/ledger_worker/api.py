@@ -1,0 +1,77 @@
+"""ledger-api: transfers by their row, entries, reconciliation. It only reads, and no worker need be alive."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi.responses import JSONResponse
+from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
+from sqlalchemy import Engine
+from transfer_contract.http import Discrepancy, Entry, FinalTransfers, Page, ProblemCode, TransferIds, TransferRows
+
+from ledger_worker import queries, reconciliation
+from ledger_worker.database import DATABASE_AWAY
+
+PathId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+
+
+def add_routes(app: FastAPI, engine: Engine) -> None:
+    """The endpoints are sync: FastAPI runs them in threads, and SQLAlchemy blocks only those."""
+    app.include_router(transfers_router(engine))
+    app.include_router(accounts_router(engine))
+    app.include_router(reconciliation_router(engine))
+    for error in DATABASE_AWAY:
+        app.add_exception_handler(error, _on_database_away)
+
+
+def transfers_router(engine: Engine) -> APIRouter:
+    router = APIRouter(prefix="/transfers")
+
+    @router.get("/{transfer_id}")
+    def get(transfer_id: PathId) -> TransferRows:
+        with engine.connect() as connection:
+            found = queries.find_transfers(connection, [transfer_id])
+        if not found:
+            raise Problem(ProblemCode.NOT_FOUND, f"The ledger knows no transfer {transfer_id}.")
+        return found[0]
+
+    @router.post("/query")
+    def query(asked: TransferIds) -> Page[TransferRows]:
+        with engine.connect() as connection:
+            return Page(items=queries.find_transfers(connection, asked.transfer_ids))
+
+    return router
+
+
+def accounts_router(engine: Engine) -> APIRouter:
+    router = APIRouter(prefix="/accounts")
+
+    @router.get("/{account_id}/entries")
+    def list_entries(account_id: PathId, cursor: str | None = None, limit: PageSize = 100) -> Page[Entry]:
+        try:
+            before = queries.decode_cursor(cursor) if cursor is not None else None
+        except ValueError as error:
+            raise invalid_field("cursor", "is not one that a list has answered") from error
+        with engine.connect() as connection:
+            return queries.list_entries(connection, account_id, before=before, limit=limit)
+
+    return router
+
+
+def reconciliation_router(engine: Engine) -> APIRouter:
+    router = APIRouter(prefix="/reconciliation")
+
+    @router.post("/check")
+    def check(final: FinalTransfers) -> Page[Discrepancy]:
+        with engine.connect() as connection:
+            return Page(items=reconciliation.check(connection, final.transfers))
+
+    @router.get("")
+    def reconcile() -> Page[Discrepancy]:
+        return Page(items=reconciliation.reconcile(engine))
+
+    return router
+
+
+async def _on_database_away(_request: Request, _error: Exception) -> JSONResponse:
+    return problem_response(unavailable("The ledger database"))
