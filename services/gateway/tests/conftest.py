@@ -1,19 +1,17 @@
 """The gateway over fakes that are real servers, and a client that judges every answer as it comes in."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from answer_checks import AnswerChecks
 from fastapi import FastAPI
 from gateway.downstream import Downstream
 from gateway.main import create_gateway
 from gateway.settings import Settings
+from gateway_client import GatewayClient, client_of
 from http_servers import serving
 from internal_api_fakes import World, fake_account_api, fake_ledger_api, fake_status_checker, fake_workflow_handler
-
-GatewayClient = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +42,12 @@ def world(fakes: tuple[World, Settings]) -> World:
     return fakes[0]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings(fakes: tuple[World, Settings]) -> Settings:
     return fakes[1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     async with Downstream(settings) as downstream:
         yield create_gateway(downstream, settings)
@@ -58,31 +56,18 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 @pytest.fixture
 async def client(app: FastAPI, world: World) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway with demo faults switched on."""
-    async with _client_of(app) as http:
+    async with client_of(app) as http:
         yield http
 
 
 @pytest.fixture
 def client_with(settings: Settings, world: World) -> GatewayClient:
-    """A client of a gateway with other settings: `async with client_with(demo_faults=False) as client`."""
-
     @asynccontextmanager
     async def start(**changes: object) -> AsyncIterator[httpx.AsyncClient]:
         changed = settings.model_copy(update=changes)
         async with Downstream(changed) as downstream:
             app = create_gateway(downstream, changed)
-            async with _client_of(app) as http:
+            async with client_of(app) as http:
                 yield http
 
     return start
-
-
-@asynccontextmanager
-async def _client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    checks = AnswerChecks(app)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
-        base_url="http://gateway",
-        event_hooks={"response": [checks.judge]},
-    ) as http:
-        yield http

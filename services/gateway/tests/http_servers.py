@@ -36,7 +36,7 @@ def closed_port_url() -> str:
 
 
 def _loopback_socket() -> socket.socket:
-    bound = socket.socket()
+    bound = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY on sockets that say this
     bound.bind(("127.0.0.1", 0))
     return bound
 

@@ -1,6 +1,8 @@
-"""What is true of every answer of the gateway, checked on each one that any test receives."""
+"""A client of the gateway that judges every answer: what must be true of each one, whatever a test is about."""
 
 import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -16,9 +18,21 @@ SECURITY_HEADERS = (
 )
 
 
-class AnswerChecks:
-    """An httpx response hook. It remembers which documented answers it has seen."""
+GatewayClient = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+"""Makes a client of a gateway with other settings: `async with client_with(demo_faults=False) as client`."""
 
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://gateway",
+        event_hooks={"response": [AnswerChecks(app).judge]},
+    ) as http:
+        yield http
+
+
+class AnswerChecks:
     def __init__(self, app: FastAPI) -> None:
         self._paths: dict[str, Any] = app.openapi()["paths"]
 
