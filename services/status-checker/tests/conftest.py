@@ -1,14 +1,17 @@
 """A status-checker over fake participants and a real Temporal server, and the saga that it watches."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from service_runtime.internal_client import InternalClient
+from service_runtime.live_workers import list_heartbeats
 from service_runtime.temporal import WORKER_HEARTBEAT_INTERVAL
 from status_checker.live_workers import LiveWorkers
 from status_checker.main import build_app
@@ -58,8 +61,11 @@ async def client(temporal_server: str) -> Client:
 
 
 @pytest.fixture(scope="session")
-def live_workers(client: Client) -> LiveWorkers:
-    return LiveWorkers(client)
+async def live_workers(client: Client) -> AsyncIterator[LiveWorkers]:
+    live_workers = LiveWorkers(partial(list_heartbeats, client))
+    observing = asyncio.create_task(live_workers.keep_observing())
+    yield live_workers
+    observing.cancel()
 
 
 @pytest.fixture(scope="session")

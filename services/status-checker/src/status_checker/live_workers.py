@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
 import structlog
-from service_runtime.live_workers import DEAD_AFTER_SECONDS, Liveness, WorkerHeartbeat, list_heartbeats
+from service_runtime.live_workers import DEAD_AFTER_SECONDS, Liveness, WorkerHeartbeat
 from service_runtime.problems import Problem
 from service_runtime.temporal import ask_temporal
-from temporalio.client import Client
 from temporalio.service import RPCError
 from transfer_contract.http import LiveWorker, WorkerGroup
 from transfer_contract.names import WORKER_OF_QUEUE, Process, TaskQueue
@@ -25,9 +24,8 @@ _OBSERVE_TIMEOUT_SECONDS: Final = 2.0
 class LiveWorkers:
     """Keeps its last answer while the server is away, and for as long afterwards as workers need to be heard again."""
 
-    def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client = client
-        self._clock = clock
+    def __init__(self, list_heartbeats: Callable[[], Awaitable[list[WorkerHeartbeat]]]) -> None:
+        self._list_heartbeats = list_heartbeats
         self._liveness = Liveness()
         self._live: dict[str, WorkerHeartbeat] | None = None
         self._last_seen: dict[str, datetime] = {}
@@ -40,10 +38,10 @@ class LiveWorkers:
 
     async def observe(self) -> None:
         try:
-            beats = await ask_temporal(lambda: list_heartbeats(self._client), timeout_seconds=_OBSERVE_TIMEOUT_SECONDS)
+            beats = await ask_temporal(self._list_heartbeats, timeout_seconds=_OBSERVE_TIMEOUT_SECONDS)
         except (Problem, RPCError) as error:
             structlog.get_logger().warning("can't ask Temporal which workers live", error=str(error))
-            self._trusted_from = self._clock() + DEAD_AFTER_SECONDS
+            self._trusted_from = time.monotonic() + DEAD_AFTER_SECONDS
             return
         self._take_in(beats)
 
@@ -66,7 +64,7 @@ class LiveWorkers:
 
     def _take_in(self, beats: list[WorkerHeartbeat]) -> None:
         live = {beat.key: beat for beat in self._liveness.observe(beats)}
-        settling = self._clock() < self._trusted_from
+        settling = time.monotonic() < self._trusted_from
         self._live = {**(self._live or {}), **live} if settling else live
         for beat in beats:
             self._last_seen[beat.queue] = max(beat.heartbeat_at, self._last_seen.get(beat.queue, beat.heartbeat_at))

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from service_runtime.app import ReadinessCheck, create_app, http_server
 from service_runtime.internal_client import InternalClient
+from service_runtime.live_workers import list_heartbeats
 from service_runtime.logs import configure_logs
 from service_runtime.temporal import lazy_client, temporal_answers
 from temporalio.client import Client
@@ -34,7 +35,7 @@ def main() -> None:
 
 async def serve(settings: StatusCheckerSettings) -> None:
     client = await lazy_client()
-    live_workers = LiveWorkers(client)
+    live_workers = LiveWorkers(partial(list_heartbeats, client))
     timeout = settings.internal_timeout_seconds
     async with (
         InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api,

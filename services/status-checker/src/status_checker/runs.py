@@ -16,6 +16,9 @@ from status_checker.timeline import Timeline, read_result, read_timeline
 TICK_SECONDS: Final = 1.0
 """Attempts and workers change without an event, so one looks again at least this often."""
 
+LONG_POLL_SECONDS: Final = 2.0
+"""A server that hangs looks like a run that goes on: no longer than this does it hold up what the rows may know."""
+
 BURST_SECONDS: Final = 0.05
 """A workflow task writes several events within milliseconds: one look for all of them."""
 
@@ -39,15 +42,19 @@ class Runs:
         """None where Temporal knows of none. Raises `Problem(unavailable)` where it can't be asked."""
         return await ask_temporal(lambda: self._read(transfer_id), timeout_seconds=self._timeout_seconds)
 
-    async def closing(self, transfer_id: str) -> None:
-        """Returns when the newest run has closed; at once where there is none, or Temporal can't be asked."""
+    async def closing(self, transfer_id: str) -> bool:
+        """True as soon as the newest run has closed, there is none, or Temporal can't be asked; else False in time."""
         closing = self._handle(transfer_id).fetch_history_events(
             wait_new_event=True, event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT
         )
         try:
-            await anext(closing)
+            async with asyncio.timeout(LONG_POLL_SECONDS):
+                await anext(closing)
+        except TimeoutError:
+            return False
         except (RPCError, RuntimeError):  # RuntimeError: the lazy client's first connection
-            return
+            return True
+        return True
 
     async def ticks(self, transfer_id: str) -> AsyncGenerator[None]:
         """At once, then after every new event and at least once in `TICK_SECONDS`; no event is missed in between."""

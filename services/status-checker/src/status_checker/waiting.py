@@ -45,10 +45,11 @@ class Waiting:
         try:
             async with asyncio.timeout(wait_seconds):
                 while True:
-                    await self._runs.closing(transfer_id)
+                    closed = await self._runs.closing(transfer_id)
                     view = await self._checker.final(transfer_id) or await self._checker.look(transfer_id)
                     if view.status.is_final:
                         return view
-                    await asyncio.sleep(TICK_SECONDS)
+                    if closed:
+                        await asyncio.sleep(TICK_SECONDS)
         except TimeoutError:
             return await self._checker.look(transfer_id)
