@@ -8,7 +8,7 @@ from account_worker import accounts
 from account_worker.accounts import GuardViolated, IdempotencyKeyReused
 from account_worker.books import Books, LockedAccount, LockedTransfer
 from service_runtime.activity_edge import Attempt
-from transfer_contract.steps import Decision, Failure, FailureCode, FinalStatus, Step, StepRow
+from transfer_contract.steps import Decision, Failure, FailureCode, FinalStatus, Step, StepRow, final_status
 from transfer_contract.transfers import AbortRequest, TransferRequest
 
 SCHEDULED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def books(*accounts_: LockedAccount, **decisions: Decision) -> Books:
         Step(step): StepRow(transfer_id="t1", step=Step(step), decision=decision, forward=FIRST.decided(SCHEDULED))
         for step, decision in decisions.items()
     }
-    transfer = LockedTransfer(REQUEST, REQUEST.fingerprint, rows)
+    transfer = LockedTransfer(REQUEST, REQUEST.fingerprint, rows, final_status(rows.values()))
     return Books([transfer], accounts_ or (ALICE, BOB), now=NOW)
 
 

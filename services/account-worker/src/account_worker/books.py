@@ -27,6 +27,7 @@ class LockedTransfer:
     request: TransferRequest
     fingerprint: str
     rows: dict[Step, StepRow] = field(default_factory=dict)
+    final_status: FinalStatus | None = None
 
     def decision(self, step: Step) -> Decision | None:
         row = self.rows.get(step)
@@ -68,12 +69,11 @@ class Books:
 
     def write(self, row: StepRow) -> StepRow:
         """A row that is new or compensated (rule 2), and the transfer's end where this row makes it final (rule 10)."""
-        rows = self.transfers[row.transfer_id].rows
-        was_final = final_status(rows.values()) is not None
-        rows[row.step] = row
+        transfer = self.transfers[row.transfer_id]
+        transfer.rows[row.step] = row
         self._written[row.transfer_id, row.step] = row
-        status = final_status(rows.values())
-        if status is not None and not was_final:
+        if transfer.final_status is None and (status := final_status(transfer.rows.values())):
+            transfer.final_status = status
             self.ends.append(End(row.transfer_id, status, row.finished_at))
         return row
 
