@@ -1,6 +1,7 @@
 """The commands of the Makefile that run the product without Docker: each prints what it did, or one line why not."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import leftovers
 import log_follower
 import processes
 from errors import StackError
@@ -15,6 +17,7 @@ from published_ports import GATEWAY_VARIABLE, TEMPORAL_UI_VARIABLE, PublishedPor
 from stack import ROOT, Stack, known
 
 _LOG_LINES = 10
+_NOTHING = "Nothing is running: `make up` starts it."
 
 _NEXT = """
   Gateway      {gateway}   (its API: {gateway}/docs)
@@ -58,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
 
     def report(line: str) -> None:
-        print(f"  {time.monotonic() - started:5.1f} s  {line}", flush=True)
+        _say(f"  {time.monotonic() - started:5.1f} s  {line}")
 
     local_dir = Path(os.environ.get("LOCAL_DIR") or ROOT / ".local")
     stack = Stack(local_dir, ports=_ports(), report=report)
@@ -77,56 +80,56 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _up(stack: Stack, *, demo: bool) -> int:
     if stack.up(demo_data=demo, demo_faults=demo):
-        _print_next(stack, "Ready.")
+        _say_next(stack, "Ready.")
         return 0
-    _print_next(stack, "Already running.")
+    _say_next(stack, "Already running.")
     for process in stack.processes():
         if process.pid is None:
-            print(f"{process.name} is {process.state}: make start SERVICE={process.name}")
+            _say(f"{process.name} is {process.state}: make start SERVICE={process.name}")
     return 0
 
 
 def _reset(stack: Stack) -> int:
     stack.reset()
-    _print_next(stack, "Ready, with nothing but the demo accounts in it.")
+    _say_next(stack, "Ready, with nothing but the demo accounts in it.")
     return 0
 
 
 def _down(stack: Stack) -> int:
-    print("Stopped; the data stay for the next `make up`." if stack.down() else "Nothing was running.")
+    _say("Stopped; the data stay for the next `make up`." if stack.down() else "Nothing was running.")
     return 0
 
 
 def _ps(stack: Stack) -> int:
     running = stack.processes()
     if not running:
-        print("Nothing is running: `make up` starts it.")
+        left = leftovers.find(stack.local_dir)
+        _say(f"Processes without their manager: {left}. `make down` ends them." if left else _NOTHING)
         return 0
     for process in running:
-        print(f"{process.name:<18}{process.state:<12}{process.pid or '-':<9}{process.port}")
-    print(f"TEMPORAL_ADDRESS={stack.temporal_address}")
+        _say(f"{process.name:<18}{process.state:<12}{process.pid or '-':<9}{process.port}")
+    _say(f"TEMPORAL_ADDRESS={stack.temporal_address}")
     return 0
 
 
 def _logs(stack: Stack, service: str) -> int:
     names = [known(service)] if service else processes.ALL
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         for line in log_follower.follow([stack.log(name) for name in names], last_lines=_LOG_LINES):
-            print(line, flush=True)
-    except (KeyboardInterrupt, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to be flushed to a closed pipe
+            if not _say(line):
+                break
     return 0
 
 
 def _kill(stack: Stack, service: str) -> int:
     stack.kill(known(service))
-    print(f"{service} is killed and stays dead until `make start SERVICE={service}`.")
+    _say(f"{service} is killed and stays dead until `make start SERVICE={service}`.")
     return 0
 
 
 def _start(stack: Stack, service: str) -> int:
     missing = stack.start(known(service))
-    print(f"{service} runs." if missing is None else f"{service} runs, but isn't ready yet: {missing}")
+    _say(f"{service} runs." if missing is None else f"{service} runs, but isn't ready yet: {missing}")
     return 0
 
 
@@ -146,8 +149,18 @@ def _number(variable: str, value: str) -> int:
     return int(value)
 
 
-def _print_next(stack: Stack, first_line: str) -> None:
-    print(f"\n{first_line}\n" + _NEXT.format(gateway=stack.gateway_url, ui=stack.temporal_ui_url), flush=True)
+def _say_next(stack: Stack, first_line: str) -> None:
+    _say(f"\n{first_line}\n" + _NEXT.format(gateway=stack.gateway_url, ui=stack.temporal_ui_url))
+
+
+def _say(text: str) -> bool:
+    """False where nobody reads it any more (`make up | head`): a start goes on all the same."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ class StackError(Exception):
     """Says in one line what is wrong and what to do about it; `log` is where the reason stands."""
 
     def __init__(self, message: str, *, log: Path | None = None) -> None:
-        super().__init__(f"{message}: mend what the end of {os.path.relpath(log)} says" if log else message)
+        reason = f": the end of {os.path.relpath(log)} says why; mend that and try again" if log else ""
+        super().__init__(message + reason)
         self.log = log
 
     def tail(self) -> list[str]:

@@ -23,12 +23,12 @@ class PublishedPorts:
 
 
 def _check(port: int, variable: str) -> None:
+    if not 1 <= port <= 65535:
+        raise StackError(f"{variable}={port} is no port: take one from 1024 to 65535")
     try:
         free = is_free(port)
     except PermissionError as error:
         raise StackError(f"port {port} is for root only: take one above 1023, `make up {variable}=…`") from error
-    except OverflowError as error:
-        raise StackError(f"{variable}={port} is no port: take one from 1024 to 65535") from error
     if not free:
         other = next(candidate for candidate in range(port % 60000 + 1, 65536) if is_free(candidate))
         raise StackError(f"port {port} is in use: end what listens there, or `make up {variable}={other}`")

@@ -152,6 +152,7 @@ class Stack:
         try:
             self._start_everything(state, demo_data=demo_data)
         except BaseException:
+            self._report("stopping what had started")
             daemon.stop(self.local_dir, state)
             raise
         states.save(self.local_dir, dataclasses.replace(state, ready=True))
@@ -196,5 +197,6 @@ class Stack:
 def known(name: str) -> str:
     """The name itself. Raises StackError, which lists all of them, where there is no such process."""
     if name not in processes.ALL:
-        raise StackError(f"there is no process {name!r}: take one of {', '.join(processes.ALL)}")
+        problem = f"there is no process {name!r}." if name else "which process?"
+        raise StackError(f"{problem} Say SERVICE= and one of: {', '.join(processes.ALL)}")
     return name

@@ -20,7 +20,8 @@ from transfer_contract.names import Process
 
 READY_SECONDS = 120.0
 """Far above what a slow machine needs."""
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.4
+"""Looking costs the time of the processes that are starting, too."""
 
 
 class Startup:
@@ -102,6 +103,7 @@ class Startup:
                 code = await process.wait()
             except asyncio.CancelledError:
                 process.kill()
+                await process.wait()
                 raise
         if code != 0:
             raise StackError(f"{program} failed", log=log)

@@ -11,7 +11,7 @@ from processes import SERVERS
 from state import CONTROL, State
 from supervisor_config import STOP_SECONDS, USER
 
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
 _STATES = {"STARTING": "starting", "BACKOFF": "restarting", "FATAL": "dead", "EXITED": "restarting"}
 
 
