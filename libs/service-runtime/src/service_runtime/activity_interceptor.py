@@ -21,6 +21,7 @@ from transfer_contract.names import PARKED_AFTER_ATTEMPTS, PARKED_SIGNAL
 from transfer_contract.steps import StepError
 
 HEARTBEAT_SECONDS: Final = 1.0
+_DETAIL_LENGTH: Final = 500
 _PARKED_SIGNALS: Final = 3
 """Sent on this many attempts in a row, so that one lost signal changes nothing and the history stays short."""
 
@@ -97,8 +98,9 @@ class _StepInbound(ActivityInboundInterceptor):
 
 def step_error(error: BaseException) -> StepError:
     """An attempt's error as the rows and the status show it: a stable code, and a sentence cut to a sane length."""
-    code = error.type if isinstance(error, ApplicationError) and error.type else type(error).__name__
-    return StepError(code=code, detail=str(error)[:500])
+    if isinstance(error, ApplicationError):
+        return StepError(code=error.type or type(error).__name__, detail=error.message[:_DETAIL_LENGTH])
+    return StepError(code=type(error).__name__, detail=str(error)[:_DETAIL_LENGTH])
 
 
 def last_error() -> StepError | None:

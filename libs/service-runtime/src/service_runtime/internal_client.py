@@ -14,7 +14,6 @@ from service_runtime.request_id import HEADER, current_request_id
 Answer = TypeVar("Answer", bound=BaseModel)
 Query = Mapping[str, str | int | None]
 
-CONNECT_TIMEOUT_SECONDS = 0.5
 POOL_SIZE = 100
 
 
@@ -29,7 +28,7 @@ class InternalClient:
         self._timeout_seconds = timeout_seconds
         self._http = httpx.AsyncClient(
             base_url=base_url,
-            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
+            timeout=timeout_seconds,
             limits=httpx.Limits(max_connections=pool_size, max_keepalive_connections=POOL_SIZE),
             event_hooks={"request": [_pass_request_id_on]},
         )
@@ -85,7 +84,7 @@ class InternalClient:
                 params={name: value for name, value in (query or {}).items() if value is not None},
                 content=body.model_dump_json() if body else None,
                 headers={"Content-Type": "application/json"} if body else None,
-                timeout=httpx.Timeout(self._timeout_seconds + extra_seconds, connect=CONNECT_TIMEOUT_SECONDS),
+                timeout=httpx.Timeout(self._timeout_seconds + extra_seconds, connect=self._timeout_seconds),
             )
         except httpx.HTTPError as error:
             raise unavailable(self._process) from error

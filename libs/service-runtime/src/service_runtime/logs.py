@@ -33,7 +33,8 @@ def configure_logs(settings: ServiceSettings, process: Process) -> None:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        rendering = [structlog.dev.ConsoleRenderer(colors=False)]
+        # Where `rich` is installed, the default would take seconds for one traceback, and log every local variable.
+        rendering = [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
     logging.config.dictConfig(
         {
             "version": 1,

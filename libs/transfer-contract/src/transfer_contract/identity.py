@@ -13,7 +13,7 @@ TREASURY_PREFIX: Final = "treasury-"
 
 
 def transfer_id_from_key(idempotency_key: str, *, owner: str = PUBLIC_OWNER) -> str:
-    return str(uuid5(_TRANSFERS, f"{owner}:{idempotency_key}"))
+    return str(uuid5(uuid5(_TRANSFERS, owner), idempotency_key))
 
 
 def opening_transfer_id(account_id: str) -> str:

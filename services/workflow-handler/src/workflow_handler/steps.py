@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, RetryState, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as StepTimedOut
 
 with workflow.unsafe.imports_passed_through():
@@ -114,7 +114,8 @@ def _reason(step: Step, error: BaseException, cause: BaseException | None) -> tu
         return FailureCode.STEP_TIMED_OUT, f"{step} did not answer in time"
     if isinstance(cause, ApplicationError) and cause.type == FailureCode.IDEMPOTENCY_KEY_REUSED:
         return FailureCode.IDEMPOTENCY_KEY_REUSED, cause.message
-    return FailureCode.STEP_FAILED, f"{step} failed: {cause}"
+    reason = cause.message if isinstance(cause, FailureError) else str(cause)
+    return FailureCode.STEP_FAILED, f"{step} failed: {reason}"
 
 
 def _interrupted(step: Step) -> Failure:
