@@ -14,9 +14,9 @@ START_SECONDS = 10
 
 
 @contextlib.contextmanager
-def serving(*apps: FastAPI) -> Iterator[list[str]]:
+def serving(*apps: FastAPI, port: int = 0) -> Iterator[list[str]]:
     """The base URLs of the apps, served from a thread of their own until the block ends."""
-    sockets = [_loopback_socket() for _ in apps]
+    sockets = [_loopback_socket(port) for _ in apps]
     servers = [uvicorn.Server(_config(app)) for app in apps]
     thread = threading.Thread(target=lambda: asyncio.run(_serve(servers, sockets)), daemon=True)
     thread.start()
@@ -35,9 +35,10 @@ def closed_port_url() -> str:
         return f"http://127.0.0.1:{unused.getsockname()[1]}"
 
 
-def _loopback_socket() -> socket.socket:
+def _loopback_socket(port: int = 0) -> socket.socket:
     bound = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY on sockets that say this
-    bound.bind(("127.0.0.1", 0))
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
     return bound
 
 
