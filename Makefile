@@ -7,7 +7,7 @@ export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR
 BIN := .venv/bin
 UV := deploy/local/uv.sh
 VENV := deploy/local/venv.sh
-STACK = $(BIN)/python deploy/local/cli.py $@
+STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo-free down reset ps logs kill start check test runtime development

@@ -44,9 +44,6 @@ def main() -> int:
         print("\n".join([f"error: {error}", *(f"  | {line}" for line in error.tail())]), file=sys.stderr)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     return 1
 
 
@@ -161,7 +158,3 @@ def _say(text: str) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
-
-
-if __name__ == "__main__":
-    sys.exit(main())
