@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import httpx
 import pytest
 from transfer_contract.transfers import TransferRequest, TransferView
+
+CheckerOf = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+"""Serves a status-checker, given its Temporal client, and answers an HTTP client of it."""
 
 
 async def look(checker: httpx.AsyncClient, transfer: TransferRequest, **query: str | int) -> TransferView:

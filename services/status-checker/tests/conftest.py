@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,7 @@ from checker_databases import Databases, account_api, ledger_api
 from checker_rows import request
 from checker_saga import Activities, workers
 from checker_serving import serving
-
-CheckerOf = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+from checker_views import CheckerOf
 
 
 @pytest.fixture(scope="session")

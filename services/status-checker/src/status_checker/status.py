@@ -1,8 +1,6 @@
 """The status of one transfer: final rows first, else what Temporal shows (design rule 8, saga rule 11)."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
 
 from service_runtime.problems import Problem
 from transfer_contract.http import ProblemCode
@@ -11,11 +9,10 @@ from transfer_contract.transfers import TransferView
 from status_checker.final_view import final_view
 from status_checker.live_view import live_view, waits_for
 from status_checker.live_workers import LiveWorkers
+from status_checker.outcome import or_problem
 from status_checker.participants import KnownRows, Participants, view_if_final
 from status_checker.runs import Run, Runs
 from status_checker.timeline import Timeline
-
-Answer = TypeVar("Answer")
 
 
 class StatusChecker:
@@ -26,9 +23,9 @@ class StatusChecker:
 
     async def look(self, transfer_id: str) -> TransferView:
         """The transfer now. Raises `Problem`: `not_found`, or `unavailable` where it would have to guess."""
-        asking = asyncio.create_task(_or_problem(self._runs.newest(transfer_id)))
+        asking = asyncio.create_task(or_problem(self._runs.newest(transfer_id)))
         try:
-            known = await _or_problem(self._participants.rows(transfer_id))
+            known = await or_problem(self._participants.rows(transfer_id))
             if view := _if_final(known):
                 return view
             run = await asking
@@ -44,7 +41,7 @@ class StatusChecker:
 
     async def final(self, transfer_id: str) -> TransferView | None:
         """The transfer by its rows alone, where they are final; None also where they can't be read."""
-        return _if_final(await _or_problem(self._participants.rows(transfer_id)))
+        return _if_final(await or_problem(self._participants.rows(transfer_id)))
 
     def _while_running(self, known: KnownRows, run: Run) -> TransferView:
         transfer = known.transfer or run.transfer
@@ -76,10 +73,3 @@ def _from_result(run: Run | Problem | None, unreadable: Problem) -> TransferView
     if isinstance(run, Run) and run.result is not None and run.result.status is not None:
         return final_view(run.transfer, run.result.rows)
     raise unreadable
-
-
-async def _or_problem(work: Awaitable[Answer]) -> Answer | Problem:
-    try:
-        return await work
-    except Problem as problem:
-        return problem

@@ -9,6 +9,7 @@ from service_runtime.problems import Problem
 from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferRows
 from transfer_contract.transfers import TransferRequest, TransferStatus, TransferView
 
+from status_checker.outcome import or_problem
 from status_checker.participants import Participants, view_if_final
 from status_checker.running_transfers import Running, RunningTransfers, position
 from status_checker.status import StatusChecker
@@ -80,8 +81,9 @@ class TransferList:
 
     async def _candidates(self, query: ListQuery) -> _Candidates:
         """Temporal is asked first: what gets its first row in between is then in both answers, not in neither."""
-        running = await self._running_beside_rows(query)
+        asked = await or_problem(self._running.newest(after=query.after, account=query.account, limit=query.limit))
         page = await self._participants.page(_rows_query(query))
+        running = _without_temporal(asked, query, page) if isinstance(asked, Problem) else asked
         rows = {known.transfer.transfer_id: known for known in page.items}
         without_row = [transfer for transfer in running.transfers if transfer.transfer_id not in rows]
         merged = [known.transfer for known in page.items] + without_row
@@ -91,15 +93,6 @@ class TransferList:
         goes_on = page.next_cursor is not None or running.horizon is not None or len(complete) > query.limit
         after = _after(transfers, query.limit, running.horizon) if goes_on else None
         return _Candidates(transfers, rows, after)
-
-    async def _running_beside_rows(self, query: ListQuery) -> Running:
-        """With Temporal away a list of all statuses may do without: it still answers where all its rows are final."""
-        try:
-            return await self._running.newest(after=query.after, account=query.account, limit=query.limit)
-        except Problem:
-            if query.status is not None:
-                raise
-            return Running([], horizon=None)
 
     async def _views(self, candidates: _Candidates) -> list[TransferView]:
         rows = candidates.rows.values()
@@ -128,6 +121,13 @@ class TransferList:
                 return None
             raise
         return view if view.created_at == transfer.created_at else None
+
+
+def _without_temporal(away: Problem, query: ListQuery, page: Page[TransferRows]) -> Running:
+    """A list of all statuses may do without what has no row yet, where it needs nothing else of Temporal."""
+    if query.status is not None or any(known.final_status is None for known in page.items):
+        raise away
+    return Running([], horizon=None)
 
 
 def _rows_query(query: ListQuery) -> dict[str, str | int | None]:

@@ -1,0 +1,120 @@
+"""Temporal or a participant away: 503 in time, and no guess; what rows alone can say is still said."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from checker_databases import Databases
+from checker_rows import applied, completed_rows, request
+from checker_views import CheckerOf, look
+from free_port import free_port
+from service_runtime.temporal import lazy_client
+from temporalio.client import Client
+from transfer_contract.steps import Step
+from transfer_contract.transfers import TransferRequest
+
+IN_TIME_SECONDS = 2.5
+
+
+@pytest.fixture(params=["closed port", "hangs"])
+def temporal_away(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody listens, or somebody accepts and says nothing."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if request.param == "hangs":
+            listening.listen()
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{listening.getsockname()[1]}")
+        yield
+
+
+@pytest.fixture
+async def alone(temporal_away: None, databases: Databases, checker_of: CheckerOf) -> AsyncIterator[httpx.AsyncClient]:
+    """A status-checker whose Temporal is away."""
+    async with checker_of(await lazy_client()) as http:
+        yield http
+
+
+async def refused(checker: httpx.AsyncClient, path: str) -> None:
+    began = time.monotonic()
+    answer = await checker.get(path)
+    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
+    assert time.monotonic() - began < IN_TIME_SECONDS
+
+
+async def test_without_temporal_a_final_transfer_is_answered_by_its_rows(
+    alone: httpx.AsyncClient, databases: Databases, transfer: TransferRequest
+) -> None:
+    databases.put(transfer, *completed_rows())
+    async with asyncio.timeout(1):
+        assert (await look(alone, transfer)).status == "completed"
+
+
+@pytest.mark.parametrize("query", ["wait=20&until=final", "wait=20&until=change&known=x"])
+async def test_without_temporal_nobody_waits_for_a_transfer_that_is_final(
+    alone: httpx.AsyncClient, databases: Databases, transfer: TransferRequest, query: str
+) -> None:
+    databases.put(transfer, *completed_rows())
+    async with asyncio.timeout(IN_TIME_SECONDS):
+        answer = await alone.get(f"/transfers/{transfer.transfer_id}?{query}")
+    assert answer.json()["status"] == "completed"
+
+
+async def test_without_temporal_a_transfer_that_is_not_final_is_unavailable(
+    alone: httpx.AsyncClient, databases: Databases, transfer: TransferRequest
+) -> None:
+    databases.put(transfer, applied(Step.WITHDRAW, 0))
+    await refused(alone, f"/transfers/{transfer.transfer_id}")
+
+
+async def test_without_temporal_an_unknown_transfer_is_unavailable_not_missing(alone: httpx.AsyncClient) -> None:
+    await refused(alone, "/transfers/nobody-knows-it")
+
+
+async def test_without_temporal_a_list_answers_where_all_its_transfers_are_final(
+    alone: httpx.AsyncClient, databases: Databases
+) -> None:
+    made = request(source=f"a{time.monotonic_ns()}", created_at=datetime.now(UTC))
+    databases.put(made, *completed_rows())
+    for query in ("", "&status=completed"):
+        answer = await alone.get(f"/transfers?account={made.source_account}{query}")
+        assert [item["id"] for item in answer.json()["items"]] == [made.transfer_id]
+
+
+async def test_without_temporal_a_list_with_a_transfer_that_is_not_final_is_unavailable(
+    alone: httpx.AsyncClient, databases: Databases
+) -> None:
+    made = request(source=f"a{time.monotonic_ns()}", created_at=datetime.now(UTC) - timedelta(days=1))
+    databases.put(made, applied(Step.WITHDRAW, 0))
+    answer = await alone.get(f"/transfers?account={made.source_account}")
+    assert answer.status_code == 503
+    await refused(alone, f"/transfers?status=running&account={made.source_account}")
+
+
+async def test_without_temporal_the_workers_are_unavailable_and_the_process_is_not_ready(
+    alone: httpx.AsyncClient,
+) -> None:
+    await refused(alone, "/workers")
+    ready = await alone.get("/readyz")
+    assert (ready.status_code, ready.json()["checks"]) == (
+        503,
+        {"temporal": False, "account-api": True, "ledger-api": True},
+    )
+    assert (await alone.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("which", ["accounts", "ledger"])
+async def test_with_an_api_away_everything_that_needs_it_is_unavailable(
+    checker_of: CheckerOf, databases: Databases, client: Client, transfer: TransferRequest, which: str
+) -> None:
+    databases.put(transfer, *completed_rows())
+    nowhere = {which: f"http://127.0.0.1:{free_port()}"}
+    async with checker_of(client, **nowhere) as checker:
+        await refused(checker, f"/transfers/{transfer.transfer_id}")
+        await refused(checker, f"/transfers/{transfer.transfer_id}?wait=1&until=final")
+        await refused(checker, "/transfers?status=completed")
+        await refused(checker, "/reconciliation")
+        assert (await checker.get("/readyz")).json()["checks"][f"{which.removesuffix('s')}-api"] is False

@@ -1,0 +1,98 @@
+"""GET /reconciliation: accounts first, then ledger, only what is final in the former."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from checker_databases import Databases, account_api, ledger_api
+from checker_rows import applied, completed_rows, request
+from checker_serving import serving
+from checker_views import CheckerOf
+from status_checker import reconciliation
+from temporalio.client import Client
+from transfer_contract.http import CurrencyTotals, Discrepancy, Reconciliation
+from transfer_contract.steps import Step
+from transfer_contract.transfers import TransferRequest
+
+BALANCED = CurrencyTotals(currency="EUR", balances_minor=-5, held_minor=3, in_transit_minor=2, sum_minor=0)
+
+
+@pytest.fixture
+def own() -> Databases:
+    databases = Databases()
+    databases.totals = [BALANCED]
+    return databases
+
+
+@pytest.fixture
+async def reconciled(own: Databases, client: Client, checker_of: CheckerOf) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        serving(account_api(own)) as accounts,
+        serving(ledger_api(own)) as ledger,
+        checker_of(client, accounts=accounts, ledger=ledger) as http,
+    ):
+        yield http
+
+
+def final(databases: Databases, count: int) -> list[TransferRequest]:
+    made = [request() for _ in range(count)]
+    for transfer in made:
+        databases.put(transfer, *completed_rows())
+    return made
+
+
+async def reconcile(http: httpx.AsyncClient) -> Reconciliation:
+    answer = await http.get("/reconciliation")
+    assert answer.status_code == 200, answer.text
+    return Reconciliation.model_validate_json(answer.content)
+
+
+def wrong(transfer_id: str | None = None) -> Discrepancy:
+    return Discrepancy(kind="off", detail="something is off", transfer_id=transfer_id)
+
+
+async def test_no_transfers_and_sums_of_zero_are_balanced(reconciled: httpx.AsyncClient) -> None:
+    assert await reconcile(reconciled) == Reconciliation(balanced=True, currencies=[BALANCED], discrepancies=[])
+
+
+async def test_a_sum_that_is_not_zero_is_not_balanced(reconciled: httpx.AsyncClient, own: Databases) -> None:
+    own.totals = [BALANCED, BALANCED.model_copy(update={"currency": "JPY", "sum_minor": 1})]
+    answer = await reconcile(reconciled)
+    assert (answer.balanced, len(answer.currencies), answer.discrepancies) == (False, 2, [])
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 5000])
+async def test_every_final_transfer_is_judged_once_and_no_other(
+    reconciled: httpx.AsyncClient, own: Databases, monkeypatch: pytest.MonkeyPatch, page_size: int
+) -> None:
+    monkeypatch.setattr(reconciliation, "PAGE_SIZE", page_size)
+    made = final(own, 7)
+    own.put(request(), applied(Step.WITHDRAW, 0))
+    assert (await reconcile(reconciled)).balanced
+    assert own.checked == sorted(transfer.transfer_id for transfer in made)
+
+
+async def test_what_any_of_the_three_finds_is_listed(reconciled: httpx.AsyncClient, own: Databases) -> None:
+    transfer = final(own, 1)[0]
+    own.in_accounts, own.in_ledger = [wrong("in accounts")], [wrong("in ledger")]
+    own.between = {transfer.transfer_id: wrong(transfer.transfer_id)}
+    answer = await reconcile(reconciled)
+    assert not answer.balanced
+    assert [found.transfer_id for found in answer.discrepancies] == ["in accounts", transfer.transfer_id, "in ledger"]
+
+
+async def test_the_accounts_are_read_before_the_ledger(reconciled: httpx.AsyncClient, own: Databases) -> None:
+    final(own, 1)
+    await reconcile(reconciled)
+    assert [*own.accounts.called] == ["/reconciliation", "/reconciliation/final-transfers"]
+    assert [*own.ledger.called] == ["/reconciliation/check", "/reconciliation"]
+
+
+async def test_no_more_than_a_hundred_discrepancies_are_listed(
+    reconciled: httpx.AsyncClient, own: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "PAGE_SIZE", 50)
+    made = final(own, 200)
+    own.between = {transfer.transfer_id: wrong(transfer.transfer_id) for transfer in made}
+    answer = await reconcile(reconciled)
+    assert (answer.balanced, len(answer.discrepancies), len(own.checked)) == (False, 100, 100)
