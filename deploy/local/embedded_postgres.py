@@ -125,6 +125,7 @@ def _as_owner(data: Path) -> list[str]:
     owner = data.stat().st_uid if data.exists() else 0
     account = pwd.getpwuid(owner) if owner else pwd.getpwnam(_UNPRIVILEGED)
     passing = [
+        "--securebits=+no_setuid_fixup",  # or access(2), which initdb asks about `postgres`, ignores the capability
         "--inh-caps=-all,+dac_override",
         "--ambient-caps=-all,+dac_override",
         "--bounding-set=-all,+dac_override",
