@@ -56,7 +56,7 @@ stdout_logfile_backups=2
 
 
 def write(local_dir: Path, root: Path, state: State, specs: list[ProcessSpec]) -> Path:
-    """Every path in it is relative to `local_dir`, where supervisord runs: no folder's name needs quoting then."""
+    """Paths in it are relative to `local_dir`, where supervisord runs: no folder's name needs quoting then."""
     head = _HEAD.format(
         port=state.ports[CONTROL],
         user=USER,
@@ -84,5 +84,6 @@ def _program(spec: ProcessSpec, local_dir: Path, root: Path) -> str:
 
 
 def _relative(word: str, local_dir: Path, root: Path) -> str:
-    inside = any(Path(word).is_relative_to(folder) for folder in (local_dir, root))
-    return os.path.relpath(word, local_dir) if inside else word
+    """Not out of a folder elsewhere: the way up may be closed to PostgreSQL's user, who runs the program there."""
+    folders = (local_dir, root) if local_dir.is_relative_to(root) else (local_dir,)
+    return os.path.relpath(word, local_dir) if any(Path(word).is_relative_to(folder) for folder in folders) else word
