@@ -1,23 +1,33 @@
 """A migrated accounts database for each test module, its commands, and the money check that ends every test on it."""
 
+import contextlib
 import itertools
+import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from account_worker import steps
 from account_worker.account_lifecycle import open_account as open_account_in
 from account_worker.accounts import StepProblem
+from account_worker.api import add_routes
+from account_worker.demo_faults import DemoFaults
 from account_worker.main import MIGRATIONS
 from account_worker.reconciliation import reconcile
 from account_worker.steps import AccountStep, Outcome, Request, run_step
+from prometheus_client import CollectorRegistry
 from service_runtime.activity_edge import Attempt
+from service_runtime.app import create_app
 from service_runtime.database import create_database_engine, in_transaction, migrate
 from sqlalchemy import Connection, Engine, Row, text
 from transfer_contract.http import NewAccount
 from transfer_contract.identity import treasury_of
+from transfer_contract.names import Process
 from transfer_contract.steps import Decision, Failure, FailureCode, Step, StepRow, final_status
 from transfer_contract.transfers import AbortRequest, TransferRequest
 
@@ -31,20 +41,46 @@ def engine(new_database: Callable[[], str]) -> Iterator[Engine]:
     migrate(url, MIGRATIONS)
     engine = create_database_engine(url, pool_size=32)
     yield engine
+    with engine.connect() as connection:
+        assert _counted_again(connection) == []
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def serve_api() -> Iterator[Callable[[Engine], httpx.Client]]:
+    """`serve_api(engine)`: account-api on that database, over real HTTP, with demo faults on."""
+    with contextlib.ExitStack() as stack:
+        yield lambda engine: stack.enter_context(_served(engine))
+
+
+@pytest.fixture(scope="module")
+def api(engine: Engine, serve_api: Callable[[Engine], httpx.Client]) -> httpx.Client:
+    return serve_api(engine)
+
+
+@contextlib.contextmanager
+def _served(engine: Engine) -> Iterator[httpx.Client]:
+    app = create_app(Process.ACCOUNT_API, {}, registry=CollectorRegistry())
+    add_routes(app, engine, DemoFaults(engine))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=10) as client:
+            yield client
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(autouse=True)
 def money_is_conserved(request: pytest.FixtureRequest) -> Iterator[None]:
-    """By the product's own reconciliation, and by counting everything again in Python."""
+    """By the product's own reconciliation after each test; after the last one `engine` counts all again in Python."""
     engine = request.getfixturevalue("engine") if "engine" in request.fixturenames else None
     yield
     if engine is not None:
         report = reconcile(engine)
         assert report.discrepancies == []
         assert [totals.sum_minor for totals in report.currencies] == [0] * len(report.currencies)
-        with engine.connect() as connection:
-            assert _counted_again(connection) == []
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""account-api while its database is away: 503 soon, nothing lost, and recovery without a restart."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import psycopg
+import pytest
+from account_worker.main import MIGRATIONS
+from psycopg import sql
+from service_runtime.database import create_database_engine, migrate
+from sqlalchemy import Engine, make_url
+
+NEW = {"id": "zoe", "owner": "Zoe", "currency": "CHF"}
+SOON_SECONDS = 3
+
+
+@pytest.fixture
+def small_engine(new_database: Callable[[], str]) -> Iterator[Engine]:
+    url = new_database()
+    migrate(url, MIGRATIONS)
+    engine = create_database_engine(url, pool_size=1)
+    yield engine
+    engine.dispose()
+
+
+def allow_connections(postgres_server: str, database: str, *, allowed: bool) -> None:
+    name = sql.Identifier(database)
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, sql.Literal(allowed)))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+
+
+def assert_unavailable_soon(ask: Callable[[], httpx.Response]) -> None:
+    started = time.monotonic()
+    answer = ask()
+    assert time.monotonic() - started < SOON_SECONDS
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_database_that_is_away_is_a_503_until_it_is_back(
+    postgres_server: str, small_engine: Engine, serve_api: Callable[[Engine], httpx.Client]
+) -> None:
+    api = serve_api(small_engine)
+    database = make_url(str(small_engine.url)).database or ""
+    assert api.post("/accounts", json=NEW).status_code == 201
+    allow_connections(postgres_server, database, allowed=False)
+    for _ in range(2):
+        assert_unavailable_soon(lambda: api.get("/accounts/zoe"))
+        assert_unavailable_soon(lambda: api.post("/accounts", json=NEW))
+        assert_unavailable_soon(lambda: api.get("/reconciliation"))
+    allow_connections(postgres_server, database, allowed=True)
+    assert api.get("/accounts/zoe").status_code == 200
+    assert api.post("/accounts", json=NEW).status_code == 200
+
+
+def test_lost_connections_are_replaced_before_they_are_used(
+    postgres_server: str, small_engine: Engine, serve_api: Callable[[Engine], httpx.Client]
+) -> None:
+    api = serve_api(small_engine)
+    assert api.get("/accounts").status_code == 200
+    allow_connections(postgres_server, make_url(str(small_engine.url)).database or "", allowed=True)
+    assert api.get("/accounts").status_code == 200
+
+
+def test_no_free_connection_is_a_503(small_engine: Engine, serve_api: Callable[[Engine], httpx.Client]) -> None:
+    api = serve_api(small_engine)
+    with small_engine.connect():
+        assert_unavailable_soon(lambda: api.get("/accounts"))
+    assert api.get("/accounts").status_code == 200
