@@ -48,6 +48,10 @@ async def test_an_unknown_address_is_a_problem(client: httpx.AsyncClient, path: 
         ("POST", "/reconciliation", "GET"),
         ("POST", "/healthz", "GET"),
         ("POST", "/docs", "GET"),
+        ("PUT", "/docs/docs.js", "GET"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+        ("DELETE", "/", "GET"),
+        ("HEAD", "/transfers", "GET, POST"),
         ("TRACE", "/workers", "GET"),
         ("INVENTED", "/workers", "GET"),
     ],
@@ -56,8 +60,9 @@ async def test_a_method_that_an_address_does_not_know_is_a_problem_with_allow(
     client: httpx.AsyncClient, method: str, path: str, allowed: str
 ) -> None:
     answer = await client.request(method, path)
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == allowed
+    assert answer.status_code == 405
+    assert sorted(answer.headers["Allow"].split(", ")) == allowed.split(", ")
+    assert method == "HEAD" or answer.json()["code"] == "method_not_allowed"
 
 
 async def test_the_root_leads_to_the_docs(client: httpx.AsyncClient) -> None:

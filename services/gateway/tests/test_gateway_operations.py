@@ -100,7 +100,7 @@ async def test_it_is_not_ready_within_a_second_while_others_hang(client: httpx.A
     world.faults = {Process.LEDGER_API: "hangs", Process.ACCOUNT_API: "hangs", Process.STATUS_CHECKER: "hangs"}
     before = time.monotonic()
     answer = await client.get("/readyz")
-    assert time.monotonic() - before < 1.5
+    assert time.monotonic() - before < 2
     assert answer.status_code == 503
     assert answer.json()["checks"] == {
         "workflow-handler": True,

@@ -1,6 +1,5 @@
 """Starting, reading, listing, cancelling and retrying transfers over the fakes of the internal APIs."""
 
-import time
 from datetime import timedelta, timezone
 from typing import Any
 
@@ -267,9 +266,7 @@ async def test_a_wait_without_a_version_waits_for_the_next_change(client: httpx.
 
 async def test_a_wait_with_a_tag_of_another_make_answers_at_once(client: httpx.AsyncClient, world: World) -> None:
     await started(client)
-    before = time.monotonic()
     assert (await client.get(f"/transfers/{ID}?wait=9", headers={"If-None-Match": '"v1"'})).status_code == 200
-    assert time.monotonic() - before < 0.2
     assert world.calls(Process.STATUS_CHECKER)[-1].query["wait"] == "0"
 
 

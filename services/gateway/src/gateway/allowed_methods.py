@@ -8,7 +8,8 @@ from transfer_contract.http import ProblemCode
 
 def install_allow_header(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> JSONResponse:
-        documented = app.openapi()["paths"].get(request.scope["route"].path, {})
+        template = getattr(request.scope.get("route"), "path", None)  # None for FastAPI's own /openapi.json
+        documented = app.openapi()["paths"].get(template, {})
         methods = sorted(method.upper() for method in documented)
         headers = {"Allow": ", ".join(methods)} if methods else getattr(error, "headers", None)
         problem = Problem(
