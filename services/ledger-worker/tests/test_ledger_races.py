@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from ledger_worker import steps
+from ledger_worker import database, steps
 from ledger_worker.demo_faults import NoFaults
 from ledger_worker.models import entries
 from service_runtime.activity_edge import Attempt
@@ -174,6 +174,51 @@ def test_lists_in_opposite_orders_do_not_wait_in_a_circle(
 
         assert one == other[::-1]
     assert len(ledger.tries) == 20
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_transfers_are_locked_in_the_order_of_their_ids(
+    order: int, ledger: Ledger, threads: ThreadPoolExecutor, new_transfer: NewTransfer
+) -> None:
+    first, second = sorted((new_transfer(), new_transfer()), key=lambda transfer: transfer.transfer_id)
+    with ledger.engine.begin() as connection:
+        steps.record_compensation(connection, [abort(first)], ledger.attempt)
+        both = threads.submit(ledger.record_all, [first, second][::order])
+        ledger.wait_until_somebody_waits_for_a_lock()
+        assert ledger.record(second).decision is Decision.APPLIED  # not locked yet: `both` still waits for the first
+
+    assert [row.decision for row in both.result()][::order] == [Decision.CANCELLED, Decision.APPLIED]
+
+
+def test_accounts_are_locked_in_the_order_of_their_ids(
+    ledger: Ledger, threads: ThreadPoolExecutor, new_transfer: NewTransfer
+) -> None:
+    ledger.record_all([new_transfer("order-b", "order-a"), new_transfer("order-b", "order-c")])
+    with ledger.engine.begin() as connection:
+        lock = text("SELECT FROM ledger_accounts WHERE id = :id FOR UPDATE NOWAIT")
+        connection.execute(lock, {"id": "order-a"})
+        both = threads.submit(
+            ledger.record_all, [new_transfer("order-b", "order-c"), new_transfer("order-c", "order-a")]
+        )
+        ledger.wait_until_somebody_waits_for_a_lock()
+        for account_id in ("order-b", "order-c"):
+            connection.execute(lock, {"id": account_id})
+
+    assert [row.decision for row in both.result()] == [Decision.APPLIED, Decision.APPLIED]
+
+
+def test_a_stored_request_without_a_row_is_locked_too(
+    ledger: Ledger, threads: ThreadPoolExecutor, new_transfer: NewTransfer
+) -> None:
+    transfer = new_transfer()
+    with ledger.engine.begin() as connection:
+        database.store_and_lock_transfers(connection, [transfer])
+    with ledger.engine.begin() as connection:
+        [recorded] = steps.record(connection, [transfer], ledger.attempt, no_refusal)
+        compensation = threads.submit(ledger.record_compensation, transfer)
+        ledger.wait_until_somebody_waits_for_a_lock()
+
+    assert compensation.result() == recorded
 
 
 def test_first_entries_of_a_new_account_wait_for_each_other(
