@@ -22,8 +22,8 @@ async def until(
     checker: httpx.AsyncClient, transfer: TransferRequest, condition: Callable[[TransferView], object]
 ) -> TransferView:
     """Polls; for up to 10 s."""
-    for _ in range(500):
+    for _ in range(200):
         if condition(view := await look(checker, transfer)):
             return view
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
     pytest.fail(f"still {view}")

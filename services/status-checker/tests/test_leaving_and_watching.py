@@ -34,7 +34,7 @@ async def test_a_wait_ends_when_its_client_has_gone(
         await checker.get(path, params={"wait": 20, "until": until, "known": known}, timeout=0.5)
     await asyncio.sleep(0.2)
     asked = databases.accounts.called[path]
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(1.3)
     assert databases.accounts.called[path] == asked
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,16 +21,17 @@ async def status_checker(**environment: str) -> AsyncIterator[httpx.AsyncClient]
     program = shutil.which("status-checker", path=str(Path(sys.executable).parent))
     assert program is not None
     port = str(free_port())
-    process = subprocess.Popen([program], env={**os.environ, "PORT": port, **environment})
+    process = await asyncio.create_subprocess_exec(program, env={**os.environ, "PORT": port, **environment})
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
             yield http
         process.send_signal(signal.SIGTERM)
-        ended = await asyncio.to_thread(process.wait, timeout=10)
+        ended = await asyncio.wait_for(process.wait(), timeout=10)
         assert ended in (0, -signal.SIGTERM)  # uvicorn finishes what is open, then ends by the signal that it was sent
     finally:
-        process.kill()
-        process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def get(http: httpx.AsyncClient, path: str, status: int) -> httpx.Response:

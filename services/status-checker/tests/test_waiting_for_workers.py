@@ -51,7 +51,7 @@ async def test_a_killed_worker_is_what_its_transfers_wait_for_within_five_second
             alive = await until(checker, transfer, lambda view: view.waiting_for is None)
             (worker,) = (await group_of(checker, Process.ACCOUNT_WORKER)).workers
             assert (worker.pid, worker.started_at < datetime.now(UTC)) == (str(process.pid), True)
-            await asyncio.sleep(2)
+            await asyncio.sleep(1.2)
             assert (await look(checker, transfer)).waiting_for is None
             process.kill()
             killed_at, killed = time.monotonic(), datetime.now(UTC)

@@ -24,6 +24,11 @@ class KnownRows:
     """Why the ledger's are missing; never in a final one."""
 
 
+def accounts_alone(known: TransferRows) -> KnownRows:
+    """Enough for a transfer that isn't final and runs."""
+    return _joined(known, None, is_final=False)
+
+
 def view_if_final(known: KnownRows) -> TransferView | None:
     if known.transfer is None or not known.is_final:
         return None

@@ -35,13 +35,20 @@ class StatusChecker:
             return _from_result(run, known)
         if isinstance(run, Problem):
             raise run
-        if run is None or run.is_closed:
-            return await self._without_running(transfer_id, run)
-        return self._while_running(known, run)
+        return await self._beside(run, transfer_id, known)
+
+    async def look_beside(self, transfer_id: str, known: KnownRows) -> TransferView:
+        """The same, for a transfer whose rows have just been read and weren't final."""
+        return await self._beside(await self._runs.newest(transfer_id), transfer_id, known)
 
     async def final(self, transfer_id: str) -> TransferView | None:
         """The transfer by its rows alone, where they are final; None also where they can't be read."""
         return _if_final(await or_problem(self._participants.rows(transfer_id)))
+
+    async def _beside(self, run: Run | None, transfer_id: str, known: KnownRows) -> TransferView:
+        if run is None or run.is_closed:
+            return await self._without_running(transfer_id, run)
+        return self._while_running(known, run)
 
     def _while_running(self, known: KnownRows, run: Run) -> TransferView:
         transfer = known.transfer or run.transfer

@@ -10,7 +10,7 @@ from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferRo
 from transfer_contract.transfers import TransferRequest, TransferStatus, TransferView
 
 from status_checker.outcome import or_problem
-from status_checker.participants import Participants, view_if_final
+from status_checker.participants import Participants, accounts_alone, view_if_final
 from status_checker.running_transfers import Running, RunningTransfers, position
 from status_checker.status import StatusChecker
 
@@ -19,7 +19,7 @@ LOOKS_AT_ONCE: Final = 10
 
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
-MAX_EXAMINED: Final = 200
+MAX_EXAMINED: Final = 100
 """Transfers derived for one page by a non-final status; the page's cursor goes on after the last of them."""
 
 
@@ -95,27 +95,26 @@ class TransferList:
         return _Candidates(transfers, rows, after)
 
     async def _views(self, candidates: _Candidates) -> list[TransferView]:
-        rows = candidates.rows.values()
-        final = await self._participants.with_ledger_rows([known for known in rows if known.final_status is not None])
-        views = {view.id: view for view in map(view_if_final, final) if view is not None}
+        final = [known for known in candidates.rows.values() if known.final_status is not None]
+        views = map(view_if_final, await self._participants.with_ledger_rows(final))
+        ready = {view.id: view for view in views if view is not None}
         at_once = asyncio.Semaphore(LOOKS_AT_ONCE)
-        return [
-            view
-            for view in await asyncio.gather(
-                *(self._view(transfer, views, at_once) for transfer in candidates.transfers)
-            )
-            if view is not None
-        ]
 
-    async def _view(
-        self, transfer: TransferRequest, views: dict[str, TransferView], at_once: asyncio.Semaphore
-    ) -> TransferView | None:
-        """None where it stands elsewhere in the list: its rows are from an earlier time than its run."""
-        if transfer.transfer_id in views:
-            return views[transfer.transfer_id]
-        try:
+        async def view_of(transfer: TransferRequest) -> TransferView | None:
+            if transfer.transfer_id in ready:
+                return ready[transfer.transfer_id]
             async with at_once:
-                view = await self._checker.look(transfer.transfer_id)
+                return await self._look(transfer, candidates.rows.get(transfer.transfer_id))
+
+        found = await asyncio.gather(*map(view_of, candidates.transfers))
+        return [view for view in found if view is not None]
+
+    async def _look(self, transfer: TransferRequest, rows: TransferRows | None) -> TransferView | None:
+        """None where it stands elsewhere in the list: its rows are from an earlier time than its run."""
+        if rows is not None:
+            return await self._checker.look_beside(transfer.transfer_id, accounts_alone(rows))
+        try:
+            view = await self._checker.look(transfer.transfer_id)
         except Problem as problem:
             if problem.code is ProblemCode.NOT_FOUND:
                 return None
