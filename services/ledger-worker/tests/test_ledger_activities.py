@@ -159,11 +159,9 @@ def test_without_demo_faults_every_scenario_is_an_ordinary_transfer(
     scenario: Scenario, ledger_engine: Engine, new_transfer: NewTransfer
 ) -> None:
     ordinary = LedgerStepActivities(ledger_engine, NoFaults())
-    began = time.monotonic()
     assert environment().run(ordinary.record, new_transfer(scenario=scenario)).decision is Decision.APPLIED
     undone = environment().run(ordinary.record_compensation, abort(new_transfer(scenario=scenario)))
     assert undone.decision is Decision.CANCELLED
-    assert time.monotonic() - began < SLOW_SECONDS
 
 
 def test_a_database_that_is_away_is_a_retryable_error_without_its_statement(new_transfer: NewTransfer) -> None:

@@ -1,6 +1,5 @@
 """ledger-api on a real PostgreSQL: each endpoint's contract, and what it answers while its database is away."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
@@ -232,11 +231,10 @@ async def test_a_database_that_goes_away_is_a_503_and_found_again_when_it_is_bac
         assert (await http.get("/readyz")).status_code == 200
 
 
-async def test_more_readers_than_connections_are_answered_within_three_seconds(lost_database: Engine) -> None:
+async def test_more_readers_than_connections_are_told_to_come_back(lost_database: Engine) -> None:
     engine = create_database_engine(lost_database.url.render_as_string(hide_password=False), pool_size=1)
     async with client_of(engine) as http:
         with engine.connect():
-            began = time.monotonic()
             problem(await http.get("/transfers/nobody"), 503, "unavailable")
-            assert time.monotonic() - began < 3
+        assert (await http.get("/transfers/nobody")).status_code == 404
     engine.dispose()
