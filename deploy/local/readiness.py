@@ -15,7 +15,8 @@ class Readiness:
     def __init__(self, local_dir: Path, state: State) -> None:
         self._data = local_dir / POSTGRES
         self._state = state
-        self._client = httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False)
+        nothing_kept_open = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False, limits=nothing_kept_open)
 
     def missing(self, name: str) -> str | None:
         """None once the process is ready, else what it answers instead."""
