@@ -176,8 +176,9 @@ def money_of(engine: Engine) -> Callable[[str], tuple[int, int]]:
 def _counted_again(connection: Connection) -> list[str]:
     """Everything that isn't as the rows say, found without any of the product's SQL."""
     rows: dict[str, list[StepRow]] = {}
-    for row in connection.execute(text("SELECT * FROM decisions")).mappings():
-        rows.setdefault(row["transfer_id"], []).append(StepRow.model_validate(dict(row)))
+    for transfer_id, step, decision in connection.execute(text("SELECT transfer_id, step, decision FROM decisions")):
+        row = StepRow(transfer_id=transfer_id, step=Step(step), decision=Decision(decision))
+        rows.setdefault(transfer_id, []).append(row)
     transfers = connection.execute(text("SELECT * FROM transfers")).all()
     accounts = connection.execute(text("SELECT * FROM accounts")).all()
     return [*_wrong_transfers(transfers, rows), *_wrong_accounts(accounts, *_expected(transfers, rows))]

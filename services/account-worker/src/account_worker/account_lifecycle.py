@@ -1,10 +1,10 @@
 """How an account begins and ends. The money of an opening balance is a transfer like any other (design rule 7)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_unless_there
-from transfer_contract.http import Account, NewAccount
+from transfer_contract.http import Account, NewAccount, ProblemCode
 from transfer_contract.identity import is_treasury, treasury_of
 
 from account_worker.models import account, accounts
@@ -13,21 +13,27 @@ from account_worker.models import account, accounts
 class AccountError(Exception):
     """A request about an account that can't be met. Nothing has changed."""
 
+    code: ClassVar[ProblemCode]
+
     def __init__(self, account_id: str, detail: str) -> None:
         super().__init__(f"account {account_id}: {detail}")
         self.account_id = account_id
 
 
-class AccountExists(AccountError): ...  # noqa: N818 - the problem code's own word
+class AccountExists(AccountError):  # noqa: N818 - these four are named as their codes are
+    code = ProblemCode.ACCOUNT_EXISTS
 
 
-class AccountNotFound(AccountError): ...  # noqa: N818
+class AccountNotFound(AccountError):  # noqa: N818
+    code = ProblemCode.NOT_FOUND
 
 
-class AccountNotEmpty(AccountError): ...  # noqa: N818
+class AccountNotEmpty(AccountError):  # noqa: N818
+    code = ProblemCode.ACCOUNT_NOT_EMPTY
 
 
-class TreasuryNotAllowed(AccountError): ...  # noqa: N818
+class TreasuryNotAllowed(AccountError):  # noqa: N818
+    code = ProblemCode.TREASURY_NOT_ALLOWED
 
 
 _IN_FLIGHT = text("""

@@ -2,6 +2,7 @@
 
 from typing import Annotated, NoReturn
 
+import structlog
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from service_runtime.database import in_transaction
@@ -23,15 +24,7 @@ from transfer_contract.http import (
 from transfer_contract.steps import FinalStatus
 
 from account_worker import queries, reconciliation
-from account_worker.account_lifecycle import (
-    AccountError,
-    AccountExists,
-    AccountNotEmpty,
-    AccountNotFound,
-    TreasuryNotAllowed,
-    close_account,
-    open_account,
-)
+from account_worker.account_lifecycle import AccountError, close_account, open_account
 from account_worker.demo_faults import Faults
 
 _ID = r"^[a-z0-9-]{1,64}$"
@@ -107,7 +100,7 @@ def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
 
     @router.post("/{transfer_id}/lift-fault", status_code=204)
     def lift_fault(transfer_id: PathId) -> None:
-        get(transfer_id)
+        get(transfer_id)  # 404 where it has no row
         faults.lift(transfer_id)
 
     return router
@@ -140,16 +133,8 @@ def _decoded(cursor: str | None) -> TransferCursor | None:
 
 
 async def _on_error(_request: Request, error: Exception) -> JSONResponse:
-    """Every error of this service, and every one that says that the database is away, as a problem."""
-    match error:
-        case AccountExists():
-            problem = Problem(ProblemCode.ACCOUNT_EXISTS, str(error))
-        case AccountNotFound():
-            problem = Problem(ProblemCode.NOT_FOUND, str(error))
-        case AccountNotEmpty():
-            problem = Problem(ProblemCode.ACCOUNT_NOT_EMPTY, str(error))
-        case TreasuryNotAllowed():
-            problem = Problem(ProblemCode.TREASURY_NOT_ALLOWED, str(error))
-        case _:
-            problem = unavailable("The accounts database")
-    return problem_response(problem)
+    """An error of this service has its code; every other one that comes here says that the database is away."""
+    if isinstance(error, AccountError):
+        return problem_response(Problem(error.code, str(error)))
+    structlog.get_logger().warning("the accounts database doesn't answer", error=str(error))
+    return problem_response(unavailable("The accounts database"))

@@ -70,7 +70,8 @@ def transfer_page(wanted: TransferFilter, *, limit: int) -> Select[tuple[object,
 def _conditions(wanted: TransferFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.is_final is not None:
-        conditions.append(transfers.c.final_status.is_not(None) == wanted.is_final)
+        status = transfers.c.final_status
+        conditions.append(status.is_not(None) if wanted.is_final else status.is_(None))
     if wanted.status is not None:
         conditions.append(transfers.c.final_status == wanted.status)
     if wanted.after is not None:
