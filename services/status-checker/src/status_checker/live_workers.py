@@ -1,4 +1,4 @@
-"""Which worker processes live, by the heartbeats that the Temporal server has: one look a second for all requests."""
+"""Which worker processes live, by the heartbeats that the Temporal server has: looked at for all requests together."""
 
 import asyncio
 import time
@@ -40,8 +40,7 @@ class LiveWorkers:
         try:
             beats = await ask_temporal(self._list_heartbeats, timeout_seconds=_OBSERVE_TIMEOUT_SECONDS)
         except (Problem, RPCError) as error:
-            structlog.get_logger().warning("can't ask Temporal which workers live", error=str(error))
-            self._trusted_from = time.monotonic() + DEAD_AFTER_SECONDS
+            self._distrust(error)
             return
         self._take_in(beats)
 
@@ -61,6 +60,11 @@ class LiveWorkers:
             gone_since=None if workers else self._last_seen.get(queue),
             backlog=backlog,
         )
+
+    def _distrust(self, error: Exception) -> None:
+        if time.monotonic() >= self._trusted_from:  # the first time of many
+            structlog.get_logger().warning("can't ask Temporal which workers live", error=str(error))
+        self._trusted_from = time.monotonic() + DEAD_AFTER_SECONDS
 
     def _take_in(self, beats: list[WorkerHeartbeat]) -> None:
         live = {beat.key: beat for beat in self._liveness.observe(beats)}

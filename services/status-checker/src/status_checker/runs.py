@@ -43,7 +43,10 @@ class Runs:
         return await ask_temporal(lambda: self._read(transfer_id), timeout_seconds=self._timeout_seconds)
 
     async def closing(self, transfer_id: str) -> bool:
-        """True as soon as the newest run has closed, there is none, or Temporal can't be asked; else False in time."""
+        """True as soon as the newest run has closed, there is none, or Temporal can't be asked.
+
+        False where it still runs after `LONG_POLL_SECONDS`.
+        """
         closing = self._handle(transfer_id).fetch_history_events(
             wait_new_event=True, event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT
         )
