@@ -36,7 +36,7 @@ def books(*accounts_: LockedAccount, **decisions: Decision) -> Books:
         Step(step): StepRow(transfer_id="t1", step=Step(step), decision=decision, forward=FIRST.decided(SCHEDULED))
         for step, decision in decisions.items()
     }
-    transfer = LockedTransfer(REQUEST, REQUEST.fingerprint, rows, final_status(rows.values()))
+    transfer = LockedTransfer(REQUEST, REQUEST.fingerprint, rows, final_status(rows.values()) is not None)
     return Books([transfer], accounts_ or (ALICE, BOB), now=NOW)
 
 

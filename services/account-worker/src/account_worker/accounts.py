@@ -59,10 +59,10 @@ def withdraw(books: Books, request: TransferRequest, attempt: Attempt) -> StepRo
 def deposit(books: Books, request: TransferRequest, attempt: Attempt) -> StepRow:
     """Adds the amount to the destination's held credit: not spendable yet (rules 2 and 7).
 
-    | none                                 | applied | rejected | cancelled | compensated |
-    | withdraw ≠ applied → cancelled;      | applied | rejected | cancelled | compensated |
-    | unknown or closed account → rejected;
-    | else held + → applied
+    | none                                    | applied | rejected | cancelled | compensated |
+    | withdraw ≠ applied → cancelled;         | applied | rejected | cancelled | compensated |
+    | unknown or closed account → rejected;   |         |          |           |             |
+    | else held + → applied                   |         |          |           |             |
     """
     transfer = books.transfers[request.transfer_id]
     if row := transfer.rows.get(Step.DEPOSIT):
@@ -131,7 +131,7 @@ def _decide(
     attempt: Attempt,
     refusal: StepError | None = None,
 ) -> StepRow:
-    """None → applied, rejected or cancelled, by the step itself."""
+    """The step writes the row that wasn't there (rule 2)."""
     occurrence = attempt.decided(books.now, refusal)
     return books.write(
         StepRow(transfer_id=transfer.request.transfer_id, step=step, decision=decision, forward=occurrence)
@@ -141,7 +141,7 @@ def _decide(
 def _undo(
     books: Books, transfer: LockedTransfer, step: Step, attempt: Attempt, failure: Failure | None = None
 ) -> StepRow:
-    """None → cancelled, applied → compensated; any other row is the answer as it stands."""
+    """No row → cancelled, applied → compensated; any other row is the answer as it stands (rule 2)."""
     row = transfer.rows.get(step)
     if row is not None and row.decision is not Decision.APPLIED:
         return row

@@ -31,6 +31,7 @@ _ID = r"^[a-z0-9-]{1,64}$"
 PathId = Annotated[str, Path(pattern=_ID)]
 QueryId = Annotated[str | None, Query(pattern=_ID)]
 PageSize = Annotated[int, Query(ge=1, le=1000)]
+"""A page is a bounded piece of work, and stays below a megabyte."""
 FinalPageSize = Annotated[int, Query(ge=1, le=10_000)]
 """As many as the ledger checks in one call."""
 

@@ -27,7 +27,7 @@ class LockedTransfer:
     request: TransferRequest
     fingerprint: str
     rows: dict[Step, StepRow] = field(default_factory=dict)
-    final_status: FinalStatus | None = None
+    is_final: bool = False
 
     def decision(self, step: Step) -> Decision | None:
         row = self.rows.get(step)
@@ -72,8 +72,8 @@ class Books:
         transfer = self.transfers[row.transfer_id]
         transfer.rows[row.step] = row
         self._written[row.transfer_id, row.step] = row
-        if transfer.final_status is None and (status := final_status(transfer.rows.values())):
-            transfer.final_status = status
+        if not transfer.is_final and (status := final_status(transfer.rows.values())):
+            transfer.is_final = True
             self.ends.append(End(row.transfer_id, status, row.finished_at))
         return row
 

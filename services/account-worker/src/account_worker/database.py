@@ -84,7 +84,7 @@ def write_changes(connection: Connection, books: Books) -> None:
 
 
 def _locked_transfer(row: RowMapping) -> LockedTransfer:
-    return LockedTransfer(transfer_request(row), row["fingerprint"], step_rows(row), row["final_status"])
+    return LockedTransfer(transfer_request(row), row["fingerprint"], step_rows(row), row["final_status"] is not None)
 
 
 def _locked_account(row: RowMapping) -> LockedAccount:
