@@ -5,6 +5,7 @@
 export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR
 
 BIN := .venv/bin
+INSTALLED := .venv/place
 UV := deploy/local/uv.sh
 VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
@@ -22,22 +23,22 @@ up: runtime ## Start everything, with demo accounts; returns when it is ready
 demo-free: runtime ## Start everything without demo accounts and without the scenarios that inject faults
 	@$(STACK)
 
-down: $(BIN)/python ## Stop everything; the data stay
+down: $(INSTALLED) ## Stop everything; the data stay
 	@$(STACK)
 
 reset: runtime ## Stop everything, delete the data and start afresh
 	@$(STACK)
 
-ps: $(BIN)/python ## Name, state, pid and port of each process, and TEMPORAL_ADDRESS
+ps: $(INSTALLED) ## Name, state, pid and port of each process, and TEMPORAL_ADDRESS
 	@$(STACK)
 
-logs: $(BIN)/python ## Follow all logs, or one: make logs SERVICE=gateway
+logs: $(INSTALLED) ## Follow all logs, or one: make logs SERVICE=gateway
 	@$(STACK) $(SERVICE)
 
-kill: $(BIN)/python ## SIGKILL a process, which stays dead: make kill SERVICE=account-worker
+kill: $(INSTALLED) ## SIGKILL a process, which stays dead: make kill SERVICE=account-worker
 	@$(STACK) $(SERVICE)
 
-start: $(BIN)/python ## Start it again: make start SERVICE=account-worker
+start: $(INSTALLED) ## Start it again: make start SERVICE=account-worker
 	@$(STACK) $(SERVICE)
 
 check: development ## Formatting, lint, types, layering, lock file, compose file, Dockerfile
@@ -57,5 +58,5 @@ runtime:
 development:
 	@$(VENV) --all-groups
 
-$(BIN)/python:
+$(INSTALLED):
 	@$(VENV) --no-default-groups --group local

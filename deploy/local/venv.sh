@@ -14,7 +14,10 @@ sync() { deploy/local/uv.sh sync --frozen --inexact --compile-bytecode "$@"; }
 if ! { [ -d .venv ] && sync --quiet --check "$@" 2>/dev/null; }; then
     echo "Installing the Python packages …"
     started=$(date +%s)
-    sync "$@"
+    sync "$@" || {
+        echo "error: the Python packages couldn't be installed: mend what is said above and try again" >&2
+        exit 1
+    }
     echo "Python packages: $(($(date +%s) - started)) s"
-    echo "$place" >.venv/place
 fi
+[ -f .venv/place ] || echo "$place" >.venv/place
