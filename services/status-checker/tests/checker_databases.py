@@ -37,6 +37,10 @@ class Database:
         self.is_away = False
         self.called: Counter[str] = Counter()
 
+    def clear(self) -> None:
+        for collection in (self.requests, self.rows, self.called):
+            collection.clear()
+
     def put(self, request: TransferRequest, *rows: StepRow) -> None:
         """The first row stores the request (rule 3)."""
         first = self.requests.setdefault(request.transfer_id, request)
@@ -70,6 +74,11 @@ class Databases:
         self.between: dict[str, Discrepancy] = {}
         self.in_ledger: list[Discrepancy] = []
         self.checked: list[str] = []
+
+    def clear(self) -> None:
+        for everything in (self.accounts, self.ledger, self.totals, self.in_accounts, self.between, self.in_ledger):
+            everything.clear()
+        self.checked.clear()
 
     def put(self, request: TransferRequest, *rows: StepRow) -> None:
         for database, its in (

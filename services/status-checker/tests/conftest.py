@@ -73,13 +73,15 @@ def checker_of(apis: tuple[str, str], live_workers: LiveWorkers) -> CheckerOf:
 
     @asynccontextmanager
     async def make(
-        temporal: Client, *, accounts: str = apis[0], ledger: str = apis[1], live: LiveWorkers = live_workers
+        temporal: Client, *, accounts: str = apis[0], ledger: str = apis[1], timeout_seconds: float = 1.5
     ) -> AsyncIterator[httpx.AsyncClient]:
-        settings = StatusCheckerSettings(account_api_url=accounts, ledger_api_url=ledger)
+        settings = StatusCheckerSettings(
+            account_api_url=accounts, ledger_api_url=ledger, temporal_timeout_seconds=timeout_seconds
+        )
         async with (
             InternalClient(Process.ACCOUNT_API, accounts, timeout_seconds=2) as account_client,
             InternalClient(Process.LEDGER_API, ledger, timeout_seconds=2) as ledger_client,
-            serving(build_app(settings, temporal, live, account_client, ledger_client)) as url,
+            serving(build_app(settings, temporal, live_workers, account_client, ledger_client)) as url,
             httpx.AsyncClient(base_url=url, timeout=40) as http,
         ):
             yield http

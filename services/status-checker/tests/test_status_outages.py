@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -13,6 +13,7 @@ from checker_rows import applied, completed_rows, request
 from checker_views import CheckerOf, look
 from free_port import free_port
 from service_runtime.temporal import lazy_client
+from status_checker.settings import StatusCheckerSettings
 from temporalio.client import Client
 from transfer_contract.steps import Step
 from transfer_contract.transfers import TransferRequest
@@ -20,22 +21,29 @@ from transfer_contract.transfers import TransferRequest
 IN_TIME_SECONDS = 3
 
 
-@pytest.fixture(params=["closed port", "hangs"])
-def temporal_away(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody listens, or somebody accepts and says nothing."""
-    with socket.socket() as listening:
+@pytest.fixture(scope="module", params=["closed port", "hangs"])
+async def alone_for_all(
+    request: pytest.FixtureRequest, all_databases: Databases, checker_of: CheckerOf
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Where Temporal should be nobody listens, or somebody accepts and says nothing."""
+    with socket.socket() as listening, pytest.MonkeyPatch.context() as environment:
         listening.bind(("127.0.0.1", 0))
         if request.param == "hangs":
             listening.listen()
-        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{listening.getsockname()[1]}")
-        yield
+        environment.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{listening.getsockname()[1]}")
+        async with checker_of(await lazy_client(), timeout_seconds=0.3) as http:
+            yield http
 
 
 @pytest.fixture
-async def alone(temporal_away: None, databases: Databases, checker_of: CheckerOf) -> AsyncIterator[httpx.AsyncClient]:
-    """A status-checker whose Temporal is away."""
-    async with checker_of(await lazy_client()) as http:
-        yield http
+def alone(alone_for_all: httpx.AsyncClient, databases: Databases) -> httpx.AsyncClient:
+    """A client of a status-checker whose Temporal is away."""
+    return alone_for_all
+
+
+def test_temporal_is_given_less_time_than_gateway_has() -> None:
+    settings = StatusCheckerSettings(account_api_url="http://a", ledger_api_url="http://l")
+    assert max(settings.temporal_timeout_seconds, settings.internal_timeout_seconds) <= 2
 
 
 async def refused(checker: httpx.AsyncClient, path: str) -> None:

@@ -17,18 +17,24 @@ from transfer_contract.transfers import TransferRequest
 BALANCED = CurrencyTotals(currency="EUR", balances_minor=-5, held_minor=3, in_transit_minor=2, sum_minor=0)
 
 
-@pytest.fixture
-def own() -> Databases:
-    databases = Databases()
-    databases.totals = [BALANCED]
-    return databases
+@pytest.fixture(scope="module")
+def own_of_all() -> Databases:
+    return Databases()
 
 
 @pytest.fixture
-async def reconciled(own: Databases, client: Client, checker_of: CheckerOf) -> AsyncIterator[httpx.AsyncClient]:
+def own(own_of_all: Databases) -> Databases:
+    """Empty and balanced at the start of each test."""
+    own_of_all.clear()
+    own_of_all.totals = [BALANCED]
+    return own_of_all
+
+
+@pytest.fixture(scope="module")
+async def reconciled(own_of_all: Databases, client: Client, checker_of: CheckerOf) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        serving(account_api(own)) as accounts,
-        serving(ledger_api(own)) as ledger,
+        serving(account_api(own_of_all)) as accounts,
+        serving(ledger_api(own_of_all)) as ledger,
         checker_of(client, accounts=accounts, ledger=ledger) as http,
     ):
         yield http
@@ -51,7 +57,7 @@ def wrong(transfer_id: str | None = None) -> Discrepancy:
     return Discrepancy(kind="off", detail="something is off", transfer_id=transfer_id)
 
 
-async def test_no_transfers_and_sums_of_zero_are_balanced(reconciled: httpx.AsyncClient) -> None:
+async def test_no_transfers_and_sums_of_zero_are_balanced(reconciled: httpx.AsyncClient, own: Databases) -> None:
     assert await reconcile(reconciled) == Reconciliation(balanced=True, currencies=[BALANCED], discrepancies=[])
 
 

@@ -65,20 +65,6 @@ async def test_a_killed_worker_is_what_its_transfers_wait_for_within_five_second
         await handle.terminate()
 
 
-async def test_a_client_that_waits_hears_of_a_worker_that_has_died(
-    checker: httpx.AsyncClient, temporal_server: str, client: Client, activities: Activities, transfer: TransferRequest
-) -> None:
-    async with workers(client, activities, TaskQueue.TRANSFERS):
-        handle = await start(client, transfer)
-        with account_worker(temporal_server) as process:
-            await until(checker, transfer, lambda view: view.steps[0].status == "running" and not view.waiting_for)
-            known = (await look(checker, transfer)).version
-            process.kill()
-            changed = await look(checker, transfer, wait=10, known=known)
-        assert changed.steps[0].status == "retrying" or changed.waiting_for == Process.ACCOUNT_WORKER
-        await handle.terminate()
-
-
 async def test_a_transfer_that_nobody_decides_on_waits_for_the_workflow_worker_and_is_counted_as_backlog(
     checker: httpx.AsyncClient, client: Client, transfer: TransferRequest
 ) -> None:
