@@ -75,10 +75,14 @@ _WRONG_TRANSFERS = text("""
     FROM named WHERE kind IS NOT NULL ORDER BY transfer_id LIMIT :shown
 """)
 
+_NO_NESTED_LOOPS = text("SET LOCAL enable_nestloop = off")
+"""Every row is read. After a large batch PostgreSQL's statistics lag, and a nested loop chosen by them is quadratic."""
+
 _FINAL_TRANSFERS = text("""
-    SELECT transfer_id, final_status AS status, coalesce(deposit IN ('rejected', 'cancelled'), FALSE) AS deposit_shut,
-           source_account, destination_account, amount_minor, currency
-    FROM transfer_decisions
+    SELECT transfer_id, final_status AS status, source_account, destination_account, amount_minor, currency,
+           EXISTS (SELECT FROM decisions WHERE decisions.transfer_id = transfers.transfer_id AND step = 'deposit'
+                   AND decision IN ('rejected', 'cancelled')) AS deposit_shut
+    FROM transfers
     WHERE final_status IS NOT NULL AND transfer_id > :after ORDER BY transfer_id LIMIT :limit
 """)
 
@@ -86,6 +90,7 @@ _FINAL_TRANSFERS = text("""
 def reconcile(engine: Engine) -> AccountsReconciliation:
     with engine.connect() as connection:
         snapshot = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        snapshot.execute(_NO_NESTED_LOOPS)
         totals = snapshot.execute(_TOTALS).mappings().all()
         wrong = [
             row
