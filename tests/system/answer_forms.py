@@ -55,6 +55,13 @@ def assert_is_problem(response: httpx.Response) -> None:
     assert ("Retry-After" in response.headers) == (response.status_code == 503)
 
 
+def refused(response: httpx.Response) -> tuple[str, list[str]]:
+    """Of a request that the client has to change: the problem's code and the fields that it names."""
+    assert 400 <= response.status_code < 500, response.text
+    problem = response.json()
+    return problem["code"], [error["field"] for error in problem.get("errors", ())]
+
+
 def assert_is_transfer(transfer: dict[str, Any]) -> None:
     assert list(transfer) == _TRANSFER_FIELDS
     assert transfer["status"] in _STATUSES

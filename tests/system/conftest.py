@@ -13,8 +13,10 @@ from system.scenario_journeys import Journeys
 
 _ORDER: Final = (
     "test_bad_input",
+    "test_bad_parameters",
     "test_bad_requests_on_the_wire",
     "test_http_contract",
+    "test_http_contract_of_refusals",
     "test_http_contract_of_accounts",
     "test_http_contract_of_lists",
     "test_http_contract_of_operations",

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -14,11 +15,16 @@ Json = dict[str, Any]
 FINAL: Final = frozenset({"completed", "rejected", "compensated"})
 _LOOK_SECONDS: Final = 5
 """How long one long poll waits: a test that gives up does so this much too late at most."""
+_PATIENCE_SECONDS: Final = 20
+_WATCHED_AT_ONCE: Final = 4
+"""Each change of a watched transfer is read anew: hundreds of them would keep the machine from moving money."""
 
 
 class PublicApi:
     def __init__(self, gateway_url: str) -> None:
         self.url = gateway_url
+        self.repeated = 0
+        """Requests that were repeated because a busy machine had no answer in time."""
         self.http = httpx.AsyncClient(
             base_url=gateway_url,
             timeout=45,
@@ -33,24 +39,22 @@ class PublicApi:
     async def __aexit__(self, *_error: object) -> None:
         await self.http.aclose()
 
-    async def post_transfer(
-        self, source: str, destination: str, *, key: str | None = None, wait_seconds: int | None = None, **fields: str
-    ) -> httpx.Response:
-        """`fields` beside the accounts; 1.00 EUR unless they say otherwise."""
-        headers = {"Idempotency-Key": key} if key else {}
-        if wait_seconds is not None:
+    async def post_transfer(self, body: Json, *, key: str | None = None, wait_seconds: int = -1) -> httpx.Response:
+        """Repeated with its key as long as the answer is that it should be."""
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        if wait_seconds >= 0:
             headers["Prefer"] = f"wait={wait_seconds}"
-        return await self.http.post("/transfers", json=new_transfer(source, destination, **fields), headers=headers)
+        return await self._answer(lambda: self.http.post("/transfers", json=body, headers=headers))
 
     async def start_transfer(self, source: str, destination: str, **fields: str) -> str:
         """The id of a transfer that was accepted."""
-        response = await self.http.post("/transfers", json=new_transfer(source, destination, **fields))
+        response = await self.post_transfer(new_transfer(source, destination, **fields))
         assert response.status_code == 202, response.text
         transfer_id: str = response.json()["id"]
         return transfer_id
 
     async def get(self, path: str, **query: str | int) -> Json:
-        response = await self.http.get(path, params=query)
+        response = await self._answer(lambda: self.http.get(path, params=query))
         assert response.status_code == 200, response.text
         answer: Json = response.json()
         return answer
@@ -59,13 +63,15 @@ class PublicApi:
         return await self.get(f"/transfers/{transfer_id}")
 
     async def until(self, transfer_id: str, condition: Callable[[Json], bool], *, within_seconds: float = 60) -> Json:
-        """The transfer as soon as it fulfils the condition; every answer on the way has to be a good one."""
+        """The transfer as soon as it fulfils the condition."""
         deadline = time.monotonic() + within_seconds
         known: Json | None = None
         headers: dict[str, str] = {}
         while known is None or not condition(known):
             assert time.monotonic() < deadline, f"not within {within_seconds} s: {known}"
-            response = await self.http.get(f"/transfers/{transfer_id}", params={"wait": _LOOK_SECONDS}, headers=headers)
+            response = await self._answer(
+                partial(self.http.get, f"/transfers/{transfer_id}", params={"wait": _LOOK_SECONDS}, headers=headers)
+            )
             assert response.status_code in (200, 304), response.text
             if response.status_code == 200:
                 known, headers = response.json(), {"If-None-Match": response.headers["ETag"]}
@@ -75,14 +81,20 @@ class PublicApi:
         return await self.until(transfer_id, is_final, within_seconds=within_seconds)
 
     async def final_all(self, transfer_ids: Iterable[str]) -> list[Json]:
-        return list(await asyncio.gather(*map(self.final, transfer_ids)))
+        at_once = asyncio.Semaphore(_WATCHED_AT_ONCE)
 
-    async def open_account(self, balance: str = "0.00", *, currency: str = "EUR") -> str:
+        async def watched(transfer_id: str) -> Json:
+            async with at_once:
+                return await self.final(transfer_id)
+
+        return list(await asyncio.gather(*map(watched, transfer_ids)))
+
+    async def open_account(self, balance: str | None = None, *, currency: str = "EUR") -> str:
         """The id of a new account that has its opening balance."""
         account_id = f"account-{uuid4().hex[:12]}"
         body = {"id": account_id, "owner": "Somebody", "currency": currency, "opening_balance": balance}
-        response = await self.http.post("/accounts", json=body)
-        assert response.status_code == 201, response.text
+        response = await self._answer(lambda: self.http.post("/accounts", json=body))
+        assert response.is_success, response.text
         if (opening_transfer := response.json().get("opening_transfer")) is not None:
             assert (await self.final(opening_transfer))["status"] == "completed"
         return account_id
@@ -106,6 +118,14 @@ class PublicApi:
             if page["next_cursor"] is None:
                 return items
             query["cursor"] = page["next_cursor"]
+
+    async def _answer(self, send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        """As a client is told to do: after a 503 it repeats the request, which is idempotent."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while (response := await send()).status_code == 503 and time.monotonic() < deadline:
+            self.repeated += 1
+            await asyncio.sleep(int(response.headers["Retry-After"]))
+        return response
 
 
 def new_transfer(source: str, destination: str, **fields: str) -> Json:

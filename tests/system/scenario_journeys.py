@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import httpx
-from system.public_api import Json, PublicApi, is_final, step_is
+from system.public_api import Json, PublicApi, is_final, new_transfer, step_is
 
 AMOUNT: Final = "10.00"
 _LONGEST_SECONDS: Final = 100
@@ -110,7 +110,8 @@ class Journeys:
 
 async def _travel(api: PublicApi, plan: Plan) -> Journey:
     journey = Journey(*await api.open_pair("100.00"))
-    response = await api.post_transfer(journey.source, journey.destination, amount=AMOUNT, scenario=plan.scenario)
+    body = new_transfer(journey.source, journey.destination, amount=AMOUNT, scenario=plan.scenario)
+    response = await api.post_transfer(body)
     assert response.status_code == 202, response.text
     journey.views.append(response.json())
     acts = list(plan.acts)
