@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import select
 import signal
 import sys
 import time
@@ -112,8 +113,8 @@ def _ps(stack: Stack) -> int:
 def _logs(stack: Stack, service: str) -> int:
     names = [known(service)] if service else processes.ALL
     with contextlib.suppress(KeyboardInterrupt):
-        for line in log_follower.follow([stack.log(name) for name in names], last_lines=_LOG_LINES):
-            if not _say(line):
+        for lines in log_follower.follow([stack.log(name) for name in names], last_lines=_LOG_LINES):
+            if not all(map(_say, lines)) or _reader_is_gone():
                 break
     return 0
 
@@ -158,3 +159,10 @@ def _say(text: str) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
+
+
+def _reader_is_gone() -> bool:
+    """Also where there is nothing to say: `make logs | head` ends."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

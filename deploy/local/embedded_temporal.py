@@ -22,7 +22,11 @@ def binary() -> str:
 
 def server_command(database: Path, *, port: int, ui_port: int | None) -> list[str]:
     """The server in the foreground on loopback, with the namespace `default` and the search attribute made."""
-    ui = ["--headless"] if ui_port is None else ["--ui-ip", "127.0.0.1", "--ui-port", str(ui_port)]
+    ui = (
+        ["--headless"]
+        if ui_port is None
+        else ["--ui-ip", "127.0.0.1", "--ui-port", str(ui_port), "--ui-disable-news-fetch"]
+    )
     attribute = ["--search-attribute", f"{TRANSFER_STATUS.name}=Keyword"]
     return [
         binary(), "server", "start-dev",

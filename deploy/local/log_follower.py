@@ -9,13 +9,15 @@ from typing import TextIO
 _LOOK_SECONDS = 0.3
 
 
-def follow(logs: list[Path], *, last_lines: int) -> Iterator[str]:
-    """Never ends. Begins with the last lines of each; survives the rotation of a log and waits for one to be made."""
+def follow(logs: list[Path], *, last_lines: int) -> Iterator[list[str]]:
+    """What is new at each look, without end. Begins with the last lines of each.
+
+    Survives the rotation of a log and waits for one to be made.
+    """
     width = max(len(log.stem) for log in logs)
     files = [_FollowedLog(log, last_lines) for log in logs]
     while True:
-        for file in files:
-            yield from (f"{file.name:<{width}} | {line}" for line in file.new_lines())
+        yield [f"{file.name:<{width}} | {line}" for file in files for line in file.new_lines()]
         time.sleep(_LOOK_SECONDS)
 
 
