@@ -175,7 +175,7 @@ def test_a_database_that_is_away_is_a_retryable_error_without_its_statement(new_
         environment().run(away.record_compensation, abort(transfer))
 
     for error in (record_raised.value, compensation_raised.value):
-        assert str(error) == "database_unavailable: the ledger database doesn't answer"
+        assert str(error) == "database_unavailable: the database doesn't answer"
         assert not error.non_retryable
 
 

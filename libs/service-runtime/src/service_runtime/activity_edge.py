@@ -1,13 +1,19 @@
 """What every activity does at its edge: say which attempt it is, and turn a refusal into Temporal's error."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
+from sqlalchemy import Connection, Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from transfer_contract.steps import Decision, Occurrence, StepError, StepRow
 
 from service_runtime.activity_interceptor import last_error
+from service_runtime.database import DATABASE_AWAY, in_transaction
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,14 @@ def this_attempt() -> Attempt:
     """Inside an activity only."""
     info = activity.info()
     return Attempt(number=info.attempt, scheduled_at=info.scheduled_time, last_error=last_error())
+
+
+def decide(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    """One transaction of an activity. With the database away the attempt fails, and Temporal makes another."""
+    try:
+        return in_transaction(engine, work)
+    except DATABASE_AWAY as error:
+        raise ApplicationError("the database doesn't answer", type="database_unavailable") from error
 
 
 def answer(row: StepRow) -> StepRow:

@@ -1,8 +1,8 @@
 """An HTTP process: a FastAPI app with health, readiness, metrics, request ids and problems, and its server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -38,8 +38,8 @@ def create_app(
 ) -> FastAPI:
     """An app with `/healthz` (the process answers), `/readyz` (each named check holds, else 503) and `/metrics`."""
     app = FastAPI(title=process.value, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(RequestIdMiddleware)
     install_problem_handlers(app)
+    app.add_middleware(RequestIdMiddleware)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -78,9 +78,19 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
     )
 
 
+class _CleanlyStoppingServer(uvicorn.Server):
+    """Ends with status 0 where a signal asked it to stop: uvicorn would raise the signal once more at the end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
 def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
     """Its `serve()` ends at SIGTERM or SIGINT, and raises SystemExit where it can't have the port."""
-    return uvicorn.Server(http_config(app, settings))
+    return _CleanlyStoppingServer(http_config(app, settings))
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:

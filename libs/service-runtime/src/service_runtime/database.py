@@ -11,9 +11,13 @@ from alembic import command
 from alembic.config import Config
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 Result = TypeVar("Result")
+
+DATABASE_AWAY: Final = (OperationalError, InterfaceError, NoFreeConnection)
+"""What SQLAlchemy raises where the server is gone, slow, or has no connection left: it says nothing of an outcome."""
 
 CONFLICT_ATTEMPTS: Final = 10
 """A deadlock or serialization failure rolled everything back, so the same work is simply done again."""

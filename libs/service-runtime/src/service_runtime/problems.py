@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from transfer_contract.http import FieldError, ProblemCode, ProblemDetails
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -79,7 +80,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(_BugMiddleware)
 
 
 async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
@@ -113,7 +114,28 @@ def _field_error(part: dict[str, Any]) -> FieldError:
     return FieldError(field=".".join(path) or "body", detail=part["msg"].removeprefix("Value error, "))
 
 
-async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
-    """A defect of ours. The client may repeat: every call is idempotent. The traceback goes to the log."""
-    structlog.get_logger().error("unhandled error", exc_info=error)
-    return problem_response(Problem(ProblemCode.UNAVAILABLE, "An unexpected error occurred."))
+class _BugMiddleware:
+    """A defect of ours. The client may repeat: every call is idempotent. The traceback goes to the log.
+
+    A middleware, since Starlette's own handler for every exception stands outside the request id and its log lines.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def watching_send(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watching_send)
+        except Exception as error:
+            if scope["type"] != "http" or has_started:
+                raise
+            structlog.get_logger().error("unhandled error", exc_info=error)
+            problem = Problem(ProblemCode.UNAVAILABLE, "An unexpected error occurred.")
+            await problem_response(problem)(scope, receive, send)

@@ -131,7 +131,11 @@ class Discrepancy(Payload):
 
 
 class CurrencyTotals(Payload):
-    """Minor units. `in_transit_minor`: withdraw applied and deposit not applied. The sum is zero (design rule 7)."""
+    """Minor units. The sum is zero (design rule 7).
+
+    `in_transit_minor`: what has been withdrawn and not been put back, less what has been deposited and not been taken
+    away; in other words withdraw applied and deposit not applied, or (a parked deposit_compensation) the reverse.
+    """
 
     currency: str
     balances_minor: int

@@ -2,8 +2,7 @@
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
-from service_runtime.activity_edge import answer, this_attempt
-from service_runtime.database import in_transaction
+from service_runtime.activity_edge import answer, decide, this_attempt
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -54,7 +53,7 @@ class AccountStepActivities(AccountActivities):
 
     def _run(self, step: AccountStep[Request], request: Request) -> StepRow:
         attempt = this_attempt()
-        [outcome] = in_transaction(self._engine, lambda connection: run_step(connection, step, [request], attempt))
+        [outcome] = decide(self._engine, lambda connection: run_step(connection, step, [request], attempt))
         if isinstance(outcome, StepProblem):
             raise self._error(outcome) from outcome
         return outcome

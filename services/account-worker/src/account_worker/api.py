@@ -5,11 +5,9 @@ from typing import Annotated, NoReturn
 import structlog
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from service_runtime.database import in_transaction
+from service_runtime.database import DATABASE_AWAY, in_transaction
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from transfer_contract.http import (
     Account,
     AccountsReconciliation,
@@ -41,7 +39,7 @@ def add_routes(app: FastAPI, engine: Engine, faults: Faults) -> None:
     app.include_router(accounts_router(engine))
     app.include_router(transfers_router(engine, faults))
     app.include_router(reconciliation_router(engine))
-    for error in (AccountError, OperationalError, InterfaceError, NoFreeConnection):
+    for error in (AccountError, *DATABASE_AWAY):
         app.add_exception_handler(error, _on_error)
 
 

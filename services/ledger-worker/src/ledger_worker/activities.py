@@ -2,17 +2,14 @@
 
 from collections.abc import Callable
 
-from service_runtime.activity_edge import answer, this_attempt
-from service_runtime.database import in_transaction
+from service_runtime.activity_edge import answer, decide, this_attempt
 from sqlalchemy import Connection, Engine
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 from transfer_contract.activities import LedgerActivities
 from transfer_contract.steps import StepRow
 from transfer_contract.transfers import AbortRequest, TransferRequest
 
 from ledger_worker import steps
-from ledger_worker.database import DATABASE_AWAY
 from ledger_worker.demo_faults import Faults
 
 
@@ -36,9 +33,5 @@ class LedgerStepActivities(LedgerActivities):
         return self._run(lambda connection: steps.record_compensation(connection, [request], attempt))
 
     def _run(self, step: Callable[[Connection], list[StepRow]]) -> StepRow:
-        """A database that is away says nothing about the outcome: the attempt fails, and Temporal makes another."""
-        try:
-            [row] = in_transaction(self._engine, step)
-        except DATABASE_AWAY as error:
-            raise ApplicationError("the ledger database doesn't answer", type="database_unavailable") from error
+        [row] = decide(self._engine, step)
         return row

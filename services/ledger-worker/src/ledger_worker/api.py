@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse
+from service_runtime.database import DATABASE_AWAY
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
 from transfer_contract.http import Discrepancy, Entry, FinalTransfers, Page, ProblemCode, TransferIds, TransferRows
 
 from ledger_worker import queries, reconciliation
-from ledger_worker.database import DATABASE_AWAY
 
 PathId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 PageSize = Annotated[int, Query(ge=1, le=1000)]

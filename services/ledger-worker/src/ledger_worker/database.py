@@ -2,19 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import Final
 
 from pydantic_core import to_json
 from sqlalchemy import Connection, func, select, text
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from transfer_contract.transfers import TransferRequest
 
 from ledger_worker.ledger import Ledger, LedgerAccount
 from ledger_worker.models import among, ledger_accounts, requests_and_rows, step_row, transfer_request, transfers
-
-DATABASE_AWAY: Final = (OperationalError, InterfaceError, NoFreeConnection)
-"""What SQLAlchemy raises where the database doesn't answer. Each edge translates them in one place."""
 
 _STORE_AND_LOCK_TRANSFERS = text("""
     INSERT INTO transfers (transfer_id, fingerprint, source_account, destination_account, amount_minor, currency,
