@@ -3,6 +3,7 @@
 #   SERVICE: one of the processes that `make ps` lists                   PYTEST_ARGS: passed on by `make test`
 
 export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR
+MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 INSTALLED := .venv/place
