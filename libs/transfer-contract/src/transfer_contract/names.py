@@ -47,7 +47,7 @@ _WORKFLOW_ID_PREFIX: Final = "transfer-"
 
 
 def workflow_id(transfer_id: str) -> str:
-    """The one workflow id of a transfer, in every run (rule 3)."""
+    """The one workflow id of a transfer, in every run (rule 3, design rule 6)."""
     return f"{_WORKFLOW_ID_PREFIX}{transfer_id}"
 
 
