@@ -43,6 +43,8 @@ def main() -> int:
         return _run(_arguments())
     except StackError as error:
         print("\n".join([f"error: {error}", *(f"  | {line}" for line in error.tail())]), file=sys.stderr)
+    except PermissionError as error:
+        print(f"error: {error}: where that is another user's, run make as that user or give it back", file=sys.stderr)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
     return 1
