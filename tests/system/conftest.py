@@ -23,10 +23,13 @@ _ORDER: Final = (
     "test_concurrency",
     "test_scenarios",
     "test_killing_workers",
-    "test_crashes",
+    "test_stopping_and_crashing",
     "test_outages",
 )
 """First what can run beside the scenarios, which take 40 s, then these, then what kills. All else comes before."""
+
+_TEST_SECONDS: Final = 300
+"""The first test of a run waits for the system to start, on a busy machine for minutes."""
 
 _FIGURES: Final = pytest.StashKey[Figures]()
 
@@ -37,6 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _position(item.path))
+    for item in items:
+        if _position(item.path) >= 0:
+            item.add_marker(pytest.mark.timeout(_TEST_SECONDS))
 
 
 def _position(path: Path) -> int:
@@ -51,7 +57,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
     return pytestconfig.stash[_FIGURES]
 

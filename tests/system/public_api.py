@@ -15,7 +15,7 @@ Json = dict[str, Any]
 FINAL: Final = frozenset({"completed", "rejected", "compensated"})
 _LOOK_SECONDS: Final = 5
 """How long one long poll waits: a test that gives up does so this much too late at most."""
-_PATIENCE_SECONDS: Final = 20
+_PATIENCE: Final = 20
 _WATCHED_AT_ONCE: Final = 4
 """Each change of a watched transfer is read anew: hundreds of them would keep the machine from moving money."""
 
@@ -23,8 +23,6 @@ _WATCHED_AT_ONCE: Final = 4
 class PublicApi:
     def __init__(self, gateway_url: str) -> None:
         self.url = gateway_url
-        self.repeated = 0
-        """Requests that were repeated because a busy machine had no answer in time."""
         self.http = httpx.AsyncClient(
             base_url=gateway_url,
             timeout=45,
@@ -65,12 +63,13 @@ class PublicApi:
     async def until(self, transfer_id: str, condition: Callable[[Json], bool], *, within_seconds: float = 60) -> Json:
         """The transfer as soon as it fulfils the condition."""
         deadline = time.monotonic() + within_seconds
-        known: Json | None = None
+        known: Json = {}
         headers: dict[str, str] = {}
-        while known is None or not condition(known):
+        while not known or not condition(known):
             assert time.monotonic() < deadline, f"not within {within_seconds} s: {known}"
+            wait = {"wait": _LOOK_SECONDS} if known else {}
             response = await self._answer(
-                partial(self.http.get, f"/transfers/{transfer_id}", params={"wait": _LOOK_SECONDS}, headers=headers)
+                partial(self.http.get, f"/transfers/{transfer_id}", params=wait, headers=headers)
             )
             assert response.status_code in (200, 304), response.text
             if response.status_code == 200:
@@ -121,9 +120,10 @@ class PublicApi:
 
     async def _answer(self, send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         """As a client is told to do: after a 503 it repeats the request, which is idempotent."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while (response := await send()).status_code == 503 and time.monotonic() < deadline:
-            self.repeated += 1
+        for _ in range(_PATIENCE):
+            response = await send()
+            if response.status_code != 503:
+                break
             await asyncio.sleep(int(response.headers["Retry-After"]))
         return response
 

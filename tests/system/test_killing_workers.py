@@ -1,0 +1,89 @@
+"""The product's demo, each worker in turn: kill it in the middle of a saga, start it again, watch the saga go on."""
+
+import pytest
+from system.figures import Figures
+from system.public_api import Json, PublicApi, step
+from system.running_system import WORKERS, RunningSystem
+from system.worker_deaths import Death, kill_the_participants, kill_the_workflow_worker
+
+pytestmark = pytest.mark.system
+
+NAMED_WITHIN_SECONDS = 5.0
+PARTICIPANTS = ("account-worker", "ledger-worker")
+STEP_IN_TRANSACTION = {"account-worker": "withdraw", "ledger-worker": "record"}
+
+
+class Deaths:
+    def __init__(self, deaths: list[Death]) -> None:
+        self._deaths = deaths
+
+    def of(self, worker: str) -> Death:
+        """Seen by a transfer that goes on to complete."""
+        return next(death for death in self._deaths if death.worker == worker)
+
+    @property
+    def while_undoing(self) -> Death:
+        return [death for death in self._deaths if death.worker == "account-worker"][1]
+
+
+@pytest.fixture(scope="module")
+async def deaths(system: RunningSystem, figures: Figures) -> Deaths:
+    seen = Deaths([*await kill_the_participants(system), *await kill_the_workflow_worker(system)])
+    for worker in WORKERS:
+        figures.seconds(f"{worker}: SIGKILL until waiting_for names it", seen.of(worker).named_after_seconds)
+        figures.seconds(f"{worker}: started again until its transfer goes on", seen.of(worker).went_on_after_seconds)
+    return seen
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+async def test_a_client_is_told_within_five_seconds_whom_its_transfer_waits_for(deaths: Deaths, worker: str) -> None:
+    assert deaths.of(worker).named_after_seconds <= NAMED_WITHIN_SECONDS
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+async def test_the_status_keeps_answering_as_long_as_the_worker_is_dead(deaths: Deaths, worker: str) -> None:
+    told = [(transfer["waiting_for"], transfer["status"]) for transfer in deaths.of(worker).while_dead]
+    assert set(told) == {(worker, "running")}
+    assert len(told) > 3
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+async def test_the_dead_worker_is_missing_from_the_list_of_workers(deaths: Deaths, worker: str) -> None:
+    groups = {group["process"]: group for group in deaths.of(worker).workers_while_dead["items"]}
+    assert groups[worker]["workers"] == []
+    assert groups[worker]["gone_since"] is not None
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+async def test_its_transfer_completes_when_the_worker_is_back(api: PublicApi, deaths: Deaths, worker: str) -> None:
+    transfer = await api.final(deaths.of(worker).transfer_id)
+    assert (transfer["status"], transfer["waiting_for"]) == ("completed", None)
+    attempts = {step["name"]: step["attempts"] for step in transfer["steps"]}
+    repeated = {STEP_IN_TRANSACTION[worker]: 2} if worker in PARTICIPANTS else {}
+    assert attempts == dict.fromkeys(attempts, 1) | repeated
+
+
+@pytest.mark.parametrize("worker", PARTICIPANTS)
+async def test_a_worker_that_dies_in_its_transaction_moves_the_money_once(
+    api: PublicApi, deaths: Deaths, worker: str
+) -> None:
+    death = deaths.of(worker)
+    source, destination = death.accounts
+    await api.final(death.transfer_id)
+    assert [await api.money(account) for account in death.accounts] == [("99.00", "0.00"), ("1.00", "0.00")]
+    for account, amount in ((source, "-1.00"), (destination, "1.00")):
+        assert _amounts(await api.all_items(f"/accounts/{account}/entries"), death.transfer_id) == [amount]
+
+
+async def test_a_compensation_survives_its_worker(api: PublicApi, deaths: Deaths) -> None:
+    death = deaths.while_undoing
+    assert {(seen["waiting_for"], seen["status"]) for seen in death.while_dead} == {("account-worker", "compensating")}
+    transfer = await api.final(death.transfer_id)
+    assert (transfer["status"], transfer["failure"]["code"]) == ("compensated", "ledger_rejected")
+    assert step(transfer, "deposit_compensation")["attempts"] == 2
+    assert step(transfer, "withdraw_compensation")["attempts"] == 1
+    assert [await api.money(account) for account in death.accounts] == [("100.00", "0.00"), ("0.00", "0.00")]
+
+
+def _amounts(entries: list[Json], transfer_id: str) -> list[str]:
+    return [entry["amount"] for entry in entries if entry["transfer_id"] == transfer_id]
