@@ -64,13 +64,20 @@ class Stack:
         except httpx.HTTPError:
             return False
 
-    def post_transfer(self, *, wait_seconds: int = 0, scenario: str | None = None) -> Transfer:
+    def post_transfer(
+        self, *, wait_seconds: int = 0, scenario: str | None = None, patience_seconds: float = 0
+    ) -> Transfer:
+        """A 503 is repeated for `patience_seconds` with the same key, as a client would."""
         body = {"source_account": "alice", "destination_account": "bob", "amount": "1.00", "currency": "EUR"}
-        response = self.http.post(
-            "/transfers",
-            json=body | ({"scenario": scenario} if scenario else {}),
-            headers={"Prefer": f"wait={wait_seconds}"} if wait_seconds else {},
-        )
+        headers = {"Idempotency-Key": uuid4().hex, "Prefer": f"wait={wait_seconds}"}
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            response = self.http.post(
+                "/transfers", json=body | ({"scenario": scenario} if scenario else {}), headers=headers
+            )
+            if response.status_code != 503 or time.monotonic() > deadline:
+                break
+            time.sleep(1)
         assert response.is_success, response.text
         transfer: Transfer = response.json()
         return transfer

@@ -11,9 +11,9 @@ from compose.stack import Stack, Transfer
 from transfer_contract.names import Process
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
-on_postgres: Final = pytest.mark.parametrize("stack", ["postgres"], indirect=True, scope="session")
-on_mysql: Final = pytest.mark.parametrize("stack", ["mysql"], indirect=True, scope="session")
-on_both: Final = pytest.mark.parametrize("stack", ["postgres", "mysql"], indirect=True, scope="session")
+on_postgres: Final = pytest.mark.parametrize("stack", ["postgres"], indirect=True, scope="module")
+on_mysql: Final = pytest.mark.parametrize("stack", ["mysql"], indirect=True, scope="module")
+on_both: Final = pytest.mark.parametrize("stack", ["postgres", "mysql"], indirect=True, scope="module")
 
 DATABASES: Final = ("accounts", "ledger", "temporal", "temporal_visibility")
 DEMO_PASSWORD: Final = "demo-only"
@@ -71,8 +71,7 @@ def test_a_worker_that_dies_by_itself_is_restarted(stack: Stack) -> None:
 def test_services_recover_by_themselves_when_their_servers_come_back(stack: Stack) -> None:
     before = started_at(stack)
     stack.docker_compose("restart", "temporal", "postgres")
-    stack.wait_until_ready()
-    assert stack.post_transfer(wait_seconds=30)["status"] == "completed"
+    assert stack.post_transfer(wait_seconds=30, patience_seconds=60)["status"] == "completed"
     assert started_at(stack) == before
 
 
