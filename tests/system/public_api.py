@@ -60,7 +60,7 @@ class PublicApi:
     async def transfer(self, transfer_id: str) -> Json:
         return await self.get(f"/transfers/{transfer_id}")
 
-    async def until(self, transfer_id: str, condition: Callable[[Json], bool], *, within_seconds: float = 60) -> Json:
+    async def until(self, transfer_id: str, condition: Callable[[Json], bool], *, within_seconds: float = 100) -> Json:
         """The transfer as soon as it fulfils the condition."""
         deadline = time.monotonic() + within_seconds
         known: Json = {}
@@ -76,7 +76,7 @@ class PublicApi:
                 known, headers = response.json(), {"If-None-Match": response.headers["ETag"]}
         return known
 
-    async def final(self, transfer_id: str, *, within_seconds: float = 60) -> Json:
+    async def final(self, transfer_id: str, *, within_seconds: float = 100) -> Json:
         return await self.until(transfer_id, is_final, within_seconds=within_seconds)
 
     async def final_all(self, transfer_ids: Iterable[str]) -> list[Json]:

@@ -19,15 +19,17 @@ from system.public_api import FINAL, PublicApi
 WORKERS: Final = ("workflow-worker", "account-worker", "ledger-worker")
 HTTP_PROCESSES: Final = ("gateway", "workflow-handler", "status-checker", "account-api", "ledger-api")
 EIGHT: Final = (*HTTP_PROCESSES, *WORKERS)
-_LOOK_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.2
 
 
 class RunningSystem:
     """Nothing here blocks the event loop: other tests' transfers are watched on it meanwhile."""
 
-    def __init__(self, stack: Stack, api: PublicApi) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, api: PublicApi, probe: httpx.AsyncClient) -> None:
         self.api = api
+        self._stack = stack
+        self._probe = probe
+        self._urls = {name: stack.url(name) for name in EIGHT}
         self.accounts_url, self.ledger_url = (
             stack.database_urls[name].replace("postgresql+psycopg://", "postgresql://")
             for name in ("accounts", "ledger")
@@ -53,7 +55,7 @@ class RunningSystem:
         os.kill(pid, number)
         return pid
 
-    async def until_started_again(self, name: str, *, instead_of: int, within_seconds: float = 45) -> None:
+    async def until_started_again(self, name: str, *, instead_of: int, within_seconds: float = 90) -> None:
         """By the process manager: another pid, and ready."""
         deadline = time.monotonic() + within_seconds
         while (await self.pids()).get(name) in (None, instead_of) or not await self.is_ready(name):
@@ -62,19 +64,15 @@ class RunningSystem:
 
     async def is_ready(self, name: str) -> bool:
         try:
-            async with httpx.AsyncClient(timeout=3, trust_env=False) as client:
-                return (await client.get(f"{await self.url(name)}/readyz")).status_code == 200
+            return (await self._probe.get(f"{self._urls[name]}/readyz")).status_code == 200
         except httpx.TransportError:
             return False
 
-    async def until_readiness(self, *names: str, ready: bool, within_seconds: float = 45) -> None:
+    async def until_readiness(self, *names: str, ready: bool, within_seconds: float = 90) -> None:
         deadline = time.monotonic() + within_seconds
         while any(answer is not ready for answer in await asyncio.gather(*map(self.is_ready, names))):
             assert time.monotonic() < deadline, f"not all of {names} answer that after {within_seconds} s"
             await asyncio.sleep(_LOOK_SECONDS)
-
-    async def url(self, name: str) -> str:
-        return await asyncio.to_thread(self._stack.url, name)
 
     async def check_money(self) -> None:
         """When all transfers have ended: the books, and that the product judges them in the same way."""
@@ -95,8 +93,8 @@ async def running_system(folder: Path) -> AsyncIterator[RunningSystem]:
     stack = Stack(folder, ports=PublishedPorts(free_port(), free_port()))
     await asyncio.to_thread(stack.up, demo_data=False, demo_faults=True)
     try:
-        async with PublicApi(stack.gateway_url) as api:
-            system = RunningSystem(stack, api)
+        async with PublicApi(stack.gateway_url) as api, httpx.AsyncClient(timeout=3, trust_env=False) as probe:
+            system = RunningSystem(stack, api, probe)
             yield system
             await system.check_money()
     finally:

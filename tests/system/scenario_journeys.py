@@ -12,7 +12,7 @@ import httpx
 from system.public_api import Json, PublicApi, is_final, new_transfer, step_is
 
 AMOUNT: Final = "10.00"
-_LONGEST_SECONDS: Final = 100
+_LONGEST_SECONDS: Final = 150
 
 
 @dataclass
