@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import Worker
 from transfer_contract.names import TaskQueue, workflow_id
 from transfer_contract.steps import Decision, Step, final_status
-from transfer_contract.transfers import TransferRequest, TransferResult
+from transfer_contract.transfers import TransferMemo, TransferRequest, TransferResult
 from workflow_handler.policies import Timings
 from workflow_handler.transfer_money import TransferMoney
 
@@ -40,6 +40,7 @@ class Harness:
             args=[request, self.timings],
             id=workflow_id(request.transfer_id),
             task_queue=TaskQueue.TRANSFERS,
+            memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
         )
 
     async def run(self) -> TransferResult:

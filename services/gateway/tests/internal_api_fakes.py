@@ -94,7 +94,7 @@ def fake_workflow_handler(world: World) -> FastAPI:
         replayed = known is not order
         if not replayed and not world.forgets_new:
             world.views[order.transfer_id] = world.view_of(order)
-        return TransferStarted(transfer_id=order.transfer_id, replayed=replayed)
+        return TransferStarted(transfer_id=order.transfer_id, replayed=replayed, created_at=NOW)
 
     @app.post("/transfers/{transfer_id}/cancel", status_code=202)
     async def cancel(transfer_id: str) -> None:

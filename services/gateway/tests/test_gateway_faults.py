@@ -79,12 +79,30 @@ async def test_a_wait_that_was_asked_for_is_added_to_the_deadline(client_with: G
         assert answer.status_code == 202
 
 
-async def test_a_client_that_repeats_after_503_gets_the_transfer_that_was_started(
+async def test_a_503_tells_the_key_that_makes_the_repetition_the_same_transfer(
+    client_with: GatewayClient, world: World
+) -> None:
+    world.seconds_to_answer = {Process.WORKFLOW_HANDLER: 1}  # it starts the transfer, and its answer is too late
+    async with client_with(**QUICK) as client:
+        lost = await client.post("/transfers", json=new_transfer())
+        assert lost.status_code == 503
+        world.seconds_to_answer.clear()
+        headers = {"Idempotency-Key": lost.headers["Idempotency-Key"]}
+        answer = await client.post("/transfers", json=new_transfer(), headers=headers)
+    assert answer.headers["Location"] == lost.headers["Location"]
+    assert len(world.orders) <= 1
+
+
+async def test_a_transfer_that_was_started_is_accepted_also_while_nobody_can_say_more(
     client: httpx.AsyncClient, world: World
 ) -> None:
     world.faults[Process.STATUS_CHECKER] = "answers plain 500"
     headers = {"Idempotency-Key": "k"}
-    assert (await client.post("/transfers", json=new_transfer(), headers=headers)).status_code == 503
+    started = await client.post("/transfers", json=new_transfer(), headers=headers)
+    assert (started.status_code, started.json()["status"]) == (202, "accepted")
+    assert [step["status"] for step in started.json()["steps"]] == ["pending"] * 4
+    replayed = await client.post("/transfers", json=new_transfer(), headers=headers)
+    assert replayed.status_code == 503
     world.faults.clear()
     answer = await client.post("/transfers", json=new_transfer(), headers=headers)
     assert (answer.status_code, answer.headers["Idempotent-Replayed"]) == (202, "true")

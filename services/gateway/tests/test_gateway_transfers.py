@@ -109,12 +109,12 @@ async def test_without_a_preference_a_final_transfer_is_still_202(client: httpx.
     assert (answer.status_code, "Retry-After" in answer.headers) == (202, False)
 
 
-async def test_a_started_transfer_that_can_not_be_seen_yet_is_503_and_never_404(
+async def test_a_started_transfer_that_can_not_be_seen_yet_is_accepted_and_never_404(
     client: httpx.AsyncClient, world: World
 ) -> None:
     world.forgets_new = True
     answer = await started(client)
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert (answer.status_code, answer.json()["status"]) == (202, "accepted")
     assert len(world.orders) == 1
 
 

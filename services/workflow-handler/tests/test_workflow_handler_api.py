@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from free_port import free_port
 from prometheus_client import CollectorRegistry
 from saga.fake_participants import Fault
-from saga.harness import Harness, until
+from saga.harness import Harness, new_request, until
 from service_runtime.app import create_app
 from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem
@@ -24,7 +24,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from transfer_contract.http import ProblemCode, TransferRows
 from transfer_contract.names import Process, workflow_id
 from transfer_contract.steps import Compensation, Decision, Occurrence, Step, StepRow, final_status
-from transfer_contract.transfers import TransferMemo, TransferOrder, TransferRequest
+from transfer_contract.transfers import Scenario, TransferMemo, TransferOrder, TransferRequest
 from workflow_handler.api import transfers_router
 from workflow_handler.rows import Rows
 from workflow_handler.transfers import Transfers
@@ -130,7 +130,7 @@ async def post_until_answered(world: World, order: TransferOrder) -> httpx.Respo
 async def test_a_start_answers_at_once_and_leaves_request_and_request_id_in_the_memo(world: World) -> None:
     order = new_order()
     answer = await post(world, order)
-    assert answer.json() == {"transfer_id": order.transfer_id, "replayed": False}
+    assert (answer.json()["transfer_id"], answer.json()["replayed"]) == (order.transfer_id, False)
     run = await world.temporal.get_workflow_handle(workflow_id(order.transfer_id)).describe()
     memo = await run.memo_value(TransferMemo.KEY, type_hint=TransferMemo)
     assert memo.fingerprint == order.fingerprint == memo.transfer.fingerprint
@@ -246,8 +246,9 @@ async def test_retry_lifts_the_fault_and_runs_a_parked_compensation_at_once(worl
     harness.faults.plan(Step.RECORD, Fault.REFUSED)
     harness.faults.plan(Compensation.WITHDRAW, Fault.FAILS, attempts=1_000)
     async with harness.workers():
-        transfer = await harness.start()
-        transfer_id = transfer.id.removeprefix("transfer-")
+        request = new_request().model_copy(update={"scenario": Scenario.COMPENSATION_FAILS})
+        transfer = await harness.start(request)
+        transfer_id = request.transfer_id
         await until(lambda: harness.faults.calls.count(Compensation.WITHDRAW) > 7)
         assert (await world.api.post(f"/transfers/{transfer_id}/retry")).status_code == 202
         await transfer.result()

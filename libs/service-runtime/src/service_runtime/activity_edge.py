@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from transfer_contract.steps import Decision, Occurrence, StepError, StepRow
@@ -40,11 +42,17 @@ def this_attempt() -> Attempt:
 
 
 def decide(engine: Engine, work: Callable[[Connection], Result]) -> Result:
-    """One transaction of an activity. With the database away the attempt fails, and Temporal makes another."""
+    """One transaction of an activity. Where the database fails, so does the attempt, and Temporal makes another.
+
+    The client sees the error: it says what happened, and leaves SQL and its parameters to the log.
+    """
     try:
         return in_transaction(engine, work)
     except DATABASE_AWAY as error:
         raise ApplicationError("the database doesn't answer", type="database_unavailable") from error
+    except DBAPIError as error:
+        structlog.get_logger().error("the database refused a step", exc_info=error)
+        raise ApplicationError("the database refused the step", type="database_error") from None
 
 
 def answer(row: StepRow) -> StepRow:

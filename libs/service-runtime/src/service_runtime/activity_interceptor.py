@@ -22,6 +22,8 @@ from transfer_contract.steps import StepError
 
 HEARTBEAT_SECONDS: Final = 1.0
 _DETAIL_LENGTH: Final = 500
+_SIGNAL_SECONDS: Final = 1.0
+"""The step itself matters more."""
 _PARKED_SIGNALS: Final = 3
 """Sent on this many attempts in a row, so that one lost signal changes nothing and the history stays short."""
 
@@ -51,10 +53,10 @@ class _StepInbound(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - SDK
         info = activity.info()
-        await self._tell_if_parked(info)
         outcome = "applied"
         try:
             async with self._heartbeat():
+                await self._tell_if_parked(info)
                 return await self.next.execute_activity(input)
         except ApplicationError as error:
             outcome = "refused" if error.category is ApplicationErrorCategory.BENIGN else "failed"
@@ -91,8 +93,9 @@ class _StepInbound(ActivityInboundInterceptor):
             return
         workflow = self._client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
         try:
-            await workflow.signal(PARKED_SIGNAL, info.activity_type)
-        except RPCError as error:
+            async with asyncio.timeout(_SIGNAL_SECONDS):
+                await workflow.signal(PARKED_SIGNAL, info.activity_type)
+        except (RPCError, TimeoutError) as error:
             structlog.get_logger().warning("parked signal failed", workflow_id=info.workflow_id, error=str(error))
 
 

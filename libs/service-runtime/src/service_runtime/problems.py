@@ -1,6 +1,6 @@
 """Errors of the HTTP edge, translated in one place into RFC 9457 `application/problem+json`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -43,11 +43,19 @@ _CODE_OF_STATUS: Final = {
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     """Raised anywhere below an HTTP edge; the edge answers it. The status follows from the code."""
 
-    def __init__(self, code: ProblemCode, detail: str, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self,
+        code: ProblemCode,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = list(errors)
+        self.headers = dict(headers or {})
 
 
 def invalid_field(field: str, detail: str) -> Problem:
@@ -85,7 +93,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101 - Starlette's handler type is wider than its registration
-    return problem_response(error)
+    return problem_response(error, error.headers)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:

@@ -185,10 +185,11 @@ class Entry(Payload):
 
 
 class TransferStarted(Payload):
-    """The answer to a start. `replayed`: this key had started a transfer before, and nothing was started now."""
+    """The answer to a start. `replayed`: this key had started a transfer before; nothing is known of it here."""
 
     transfer_id: str
     replayed: bool
+    created_at: datetime
 
 
 # status-checker

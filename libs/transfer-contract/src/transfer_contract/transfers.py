@@ -140,6 +140,32 @@ class TransferView(Payload):
     failure: FailureView | None
     waiting_for: Process | None
 
+    @classmethod
+    def accepted(cls, order: TransferOrder, *, created_at: datetime) -> "TransferView":
+        """A transfer of which nothing is known yet but that it was started."""
+        pending = [
+            StepView(
+                name=step,
+                kind="forward",
+                status=StepStatus.PENDING,
+                attempts=0,
+                started_at=None,
+                finished_at=None,
+                error=None,
+            )
+            for step in Step
+        ]
+        return cls(
+            id=order.transfer_id,
+            status=TransferStatus.ACCEPTED,
+            **order.model_dump(exclude={"transfer_id", "scenario"}),
+            created_at=created_at,
+            finished_at=None,
+            steps=pending,
+            failure=None,
+            waiting_for=None,
+        )
+
     @property
     def version(self) -> str:
         """Changes exactly when anything that a client can see changes."""

@@ -1,5 +1,7 @@
 """The public calls on transfers: POST, GET, list, cancel, retry."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -7,10 +9,11 @@ from service_runtime.problems import RETRY_AFTER_SECONDS, Problem, unavailable
 from transfer_contract.http import FieldError, Page, ProblemCode, TransferStarted
 from transfer_contract.identity import transfer_id_from_key
 from transfer_contract.names import Process
-from transfer_contract.transfers import TransferStatus, TransferView
+from transfer_contract.transfers import TransferOrder, TransferStatus, TransferView
 
 from gateway.downstream import Downstream
 from gateway.entity_tags import IfNoneMatch, entity_tag
+from gateway.idempotency import NAME as KEY_HEADER
 from gateway.idempotency import IdempotencyKey
 from gateway.openapi import ENTITY_TAG, LOCATION, RETRY_AFTER, WITH_A_BODY, Responses, header, problems
 from gateway.parameters import AccountFilter, PageCursor, PageLimit, TransferIdInPath, WaitSeconds
@@ -80,9 +83,10 @@ class TransfersApi:
         self._refuse_what_is_not_allowed(new)
         order = new.to_order(transfer_id_from_key(key))
         wait = preferred_wait or 0
-        async with self._downstream.deadline(extra_seconds=wait):
-            started = await self._downstream.workflow_handler.post("/transfers", TransferStarted, body=order)
-            view = await self._look_at_started(order.transfer_id, wait)
+        with _repeatable(key, order):
+            async with self._downstream.deadline(extra_seconds=wait):
+                started = await self._downstream.workflow_handler.post("/transfers", TransferStarted, body=order)
+                view = await self._look_at_started(order, started, wait)
         _point_at(view, response)
         if started.replayed:
             response.headers["Idempotent-Replayed"] = "true"
@@ -143,13 +147,14 @@ class TransfersApi:
         query: dict[str, str | int | None] = {"wait": wait, "until": until, "known": known}
         return await client.get(f"/transfers/{transfer_id}", TransferView, query=query, extra_seconds=wait)
 
-    async def _look_at_started(self, transfer_id: str, wait: int) -> TransferView:
+    async def _look_at_started(self, order: TransferOrder, started: TransferStarted, wait: int) -> TransferView:
+        """What has just been started is at least accepted, also while nobody can say more."""
         try:
-            return await self._look(transfer_id, wait=wait, until="final")
+            return await self._look(order.transfer_id, wait=wait, until="final")
         except Problem as problem:
-            if problem.code is ProblemCode.NOT_FOUND:  # it has just been started: the client repeats
+            if started.replayed:
                 raise unavailable(Process.STATUS_CHECKER) from problem
-            raise
+            return TransferView.accepted(order, created_at=started.created_at)
 
     def _refuse_what_is_not_allowed(self, new: NewTransfer) -> None:
         refuse_treasury("source_account", new.source_account)
@@ -157,6 +162,19 @@ class TransfersApi:
         if new.scenario is not None and not self._demo_faults:
             detail = "Demo faults are switched off here."
             raise Problem(ProblemCode.SCENARIO_NOT_ALLOWED, detail, [FieldError(field="scenario", detail=detail)])
+
+
+@contextmanager
+def _repeatable(key: str, order: TransferOrder) -> Iterator[None]:
+    """A 503 doesn't say whether the transfer was started: it tells the key that makes repeating it safe."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code is not ProblemCode.UNAVAILABLE:
+            raise
+        detail = f"{problem.detail} Repeat it with the header `{KEY_HEADER}: {key}`: then it is the same transfer."
+        headers = {KEY_HEADER: key, "Location": f"/transfers/{order.transfer_id}"}
+        raise Problem(problem.code, detail, headers=headers) from problem
 
 
 def _point_at(view: TransferView, response: Response) -> None:

@@ -30,7 +30,7 @@ class Rows:
         return decision_of(known.rows, Step.RECORD) is Decision.APPLIED
 
     async def lift_fault(self, transfer_id: str) -> None:
-        """Only where demo faults are on does account-api know of faults: elsewhere there is nothing to lift."""
+        """Switches a demo scenario's fault off for good; a transfer without rows has none."""
         try:
             await self._account_api.command(f"/transfers/{transfer_id}/lift-fault")
         except Problem as problem:

@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.http import ProblemCode, TransferStarted
 from transfer_contract.names import PARKED_AFTER_ATTEMPTS, TRANSFER_MONEY, TaskQueue, workflow_id
 from transfer_contract.steps import Compensation, Step
-from transfer_contract.transfers import TransferMemo, TransferOrder, TransferRequest, TransferResult
+from transfer_contract.transfers import Scenario, TransferMemo, TransferOrder, TransferRequest, TransferResult
 
 from workflow_handler.policies import PRODUCTION, Timings
 from workflow_handler.rows import Rows
@@ -40,25 +40,24 @@ class Transfers:
         except Problem:
             return await self._replay_closed_run(order)
         if known is None:
-            request = TransferRequest(**order.model_dump(), created_at=datetime.now(UTC))
-            return await self._start_first_run(request)
+            return await self._start_first_run(TransferRequest(**order.model_dump(), created_at=datetime.now(UTC)))
         _must_be_same(order, known.transfer.fingerprint)
         if known.final_status is None:
-            await self._start_run(known.transfer, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
-        return TransferStarted(transfer_id=order.transfer_id, replayed=True)
+            await self._keep_running(known.transfer)
+        return _replayed(known.transfer)
 
     async def cancel(self, transfer_id: str) -> None:
         """Asks the run to cancel: a request, not a promise (rule 9). A transfer without a run gets one first."""
         known = await self._rows.of(transfer_id)
-        past_commit_point = await self._rows.is_recorded(transfer_id)
-        if past_commit_point or (known is not None and known.final_status is not None):
-            raise Problem(ProblemCode.NOT_CANCELLABLE, "The transfer can't be cancelled any more.")
+        if (known and known.final_status) or await self._rows.is_recorded(transfer_id):
+            raise _not_cancellable()
         run = await self._describe(transfer_id)
+        if run is None and known is None:
+            raise _not_found(transfer_id)
         if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
             request = known.transfer if known else (await _memo(run)).transfer if run else None
-            if request is None:
-                raise _not_found(transfer_id)
-            await self._start_run(request, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+            if request is None or not await self._keep_running(request):
+                raise _not_cancellable()
         await self._client.get_workflow_handle(workflow_id(transfer_id)).cancel()
 
     async def retry(self, transfer_id: str) -> None:
@@ -69,7 +68,8 @@ class Transfers:
         parked = [step for step in run.raw_description.pending_activities if _is_parked(step)] if run else []
         if not parked:
             raise Problem(ProblemCode.NOT_PARKED, "No step of the transfer waits for an operator.")
-        await self._rows.lift_fault(transfer_id)
+        if run and (await _memo(run)).transfer.scenario is Scenario.COMPENSATION_FAILS:
+            await self._rows.lift_fault(transfer_id)
         for step in parked:
             await self._client.workflow_service.reset_activity(
                 ResetActivityRequest(
@@ -82,19 +82,30 @@ class Transfers:
     async def _start_first_run(self, request: TransferRequest) -> TransferStarted:
         """No rows: nobody has moved anything yet, but there may be, or have been, a run without rows."""
         if await self._start_run(request, WorkflowIDReusePolicy.REJECT_DUPLICATE):
-            return TransferStarted(transfer_id=request.transfer_id, replayed=False)
+            return TransferStarted(transfer_id=request.transfer_id, replayed=False, created_at=request.created_at)
         run = await self._describe(request.transfer_id)
-        if run is not None:
-            first = await _memo(run)
-            _must_be_same(request, first.fingerprint)
-            if run.status is not WorkflowExecutionStatus.RUNNING:
-                await self._start_run_unless_final(first.transfer)
-        return TransferStarted(transfer_id=request.transfer_id, replayed=True)
+        if run is None:
+            raise self._rows.unreadable()  # forgotten this very moment: the caller repeats
+        first = await _memo(run)
+        _must_be_same(request, first.fingerprint)
+        await self._keep_running(first.transfer)
+        return _replayed(first.transfer)
 
-    async def _start_run_unless_final(self, request: TransferRequest) -> None:
+    async def _keep_running(self, request: TransferRequest) -> bool:
+        """Sees to it that a run carries the transfer; False where its rows are final, and none is started (rule 11).
+
+        The rows are read again once the run before is known to have closed: it may just have made them final.
+        """
+        if await self._start_run(request, WorkflowIDReusePolicy.REJECT_DUPLICATE):
+            return True
+        run = await self._describe(request.transfer_id)
+        if run is not None and run.status is WorkflowExecutionStatus.RUNNING:
+            return True
         known = await self._rows.of(request.transfer_id)
-        if known is None or known.final_status is None:
-            await self._start_run(request, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        if known is not None and known.final_status is not None:
+            return False
+        await self._start_run(request, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        return True
 
     async def _start_run(self, request: TransferRequest, reuse: WorkflowIDReusePolicy) -> bool:
         """False where there is a run already (with REJECT_DUPLICATE: or was one)."""
@@ -118,11 +129,12 @@ class Transfers:
         run = await self._describe(order.transfer_id)
         if run is None or run.status is not WorkflowExecutionStatus.COMPLETED:
             raise self._rows.unreadable()
-        _must_be_same(order, (await _memo(run)).fingerprint)
+        first = await _memo(run)
+        _must_be_same(order, first.fingerprint)
         handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=TransferResult)
         if (await handle.result()).status is None:
             raise self._rows.unreadable()
-        return TransferStarted(transfer_id=order.transfer_id, replayed=True)
+        return _replayed(first.transfer)
 
     async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
         try:
@@ -146,6 +158,14 @@ def _must_be_same(order: TransferOrder, fingerprint: str) -> None:
 
 def _is_parked(step: PendingActivityInfo) -> bool:
     return step.attempt > PARKED_AFTER_ATTEMPTS and step.activity_type.name in _RETRIED_WITHOUT_LIMIT
+
+
+def _replayed(transfer: TransferRequest) -> TransferStarted:
+    return TransferStarted(transfer_id=transfer.transfer_id, replayed=True, created_at=transfer.created_at)
+
+
+def _not_cancellable() -> Problem:
+    return Problem(ProblemCode.NOT_CANCELLABLE, "The transfer can't be cancelled any more.")
 
 
 def _not_found(transfer_id: str) -> Problem:
