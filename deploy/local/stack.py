@@ -32,7 +32,8 @@ from transfer_contract.names import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_KEPT_BY_RESET = ("lock", "tools", "uv-cache")
+_DELETED_BY_RESET = ("postgres", "postgres.*", "temporal.db*", "logs", "supervisord.*", "state.json")
+"""Only what a stack makes: LOCAL_DIR may name a folder that holds other things too."""
 _START_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
@@ -78,9 +79,8 @@ class Stack:
         with self._lock():
             ports = self._ports or self._last_ports()
             daemon.stop(self.local_dir, states.load(self.local_dir))
-            for entry in self.local_dir.iterdir():
-                if entry.name not in _KEPT_BY_RESET:
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            for entry in (found for pattern in _DELETED_BY_RESET for found in self.local_dir.glob(pattern)):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             self._up(ports, demo_data=True, demo_faults=True)
 
     def kill(self, name: str) -> None:

@@ -72,9 +72,13 @@ REFUSALS: Final = frozenset(
 
 
 class Payload(BaseModel):
-    """Base of everything that crosses a process boundary: immutable, unknown fields refused."""
+    """Base of everything that crosses a process boundary: immutable.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Fields that a reader doesn't know are passed over, so that two versions understand each other during a deploy; what
+    clients send is checked strictly at the gateway.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class StepError(Payload):

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from service_runtime.activity_edge import decide
+from service_runtime.database import in_transaction
 from service_runtime.demo_faults import SLOW_SECONDS, demo_fault, slow_compensation, slow_step
 from sqlalchemy import Engine, text
 from transfer_contract.steps import Compensation, Step
@@ -46,11 +48,9 @@ class DemoFaults:
             raise demo_fault("withdraw_compensation fails until an operator's retry, as the scenario asks")
 
     def lift(self, transfer_id: str) -> None:
-        with self._engine.begin() as connection:
-            statement = text("INSERT INTO lifted_faults (transfer_id) VALUES (:transfer_id) ON CONFLICT DO NOTHING")
-            connection.execute(statement, {"transfer_id": transfer_id})
+        statement = text("INSERT INTO lifted_faults (transfer_id) VALUES (:transfer_id) ON CONFLICT DO NOTHING")
+        in_transaction(self._engine, lambda connection: connection.execute(statement, {"transfer_id": transfer_id}))
 
     def _is_lifted(self, transfer_id: str) -> bool:
-        with self._engine.connect() as connection:
-            query = text("SELECT EXISTS (SELECT FROM lifted_faults WHERE transfer_id = :transfer_id)")
-            return bool(connection.scalar(query, {"transfer_id": transfer_id}))
+        query = text("SELECT EXISTS (SELECT FROM lifted_faults WHERE transfer_id = :transfer_id)")
+        return bool(decide(self._engine, lambda connection: connection.scalar(query, {"transfer_id": transfer_id})))
