@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import urlsafe_b64encode
 from typing import Final
 from uuid import uuid4
 
@@ -11,15 +12,25 @@ from system.public_api import Json, PublicApi
 
 pytestmark = pytest.mark.system
 
+CRAFTED_CURSORS: Final = tuple(
+    urlsafe_b64encode(content.encode()).decode().rstrip("=")
+    for content in (
+        "2026-01-01T00:00:00+00:00~a\0b",
+        "0001-01-01T00:00:00+23:59~x",
+        "9999-12-31T00:00:00-23:59~x",
+        "9999-12-31T23:59:59.999999+00:00~x",
+    )
+)
+
 BAD_QUERIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "/transfers": {
         "limit": ("0", "-1", "101", "1.5", "1e1", "٣", "+5", " 5", "", "9" * 400, "\x00"),
         "status": ("", "done", "COMPLETED", "completed,rejected", "\x00"),
         "account": ("", "Alice", "a" * 65, "a\x00", "ä"),
-        "cursor": ("", "x", "a" * 256, "MjAyNi0wMS0wMVQwMDowMDowMH5h", "\x00", "ä", "' OR 1=1"),
+        "cursor": ("", "x", "a" * 256, "MjAyNi0wMS0wMVQwMDowMDowMH5h", "\x00", "ä", "' OR 1=1", *CRAFTED_CURSORS),
         "unknown": ("1",),
     },
-    f"/transfers/{uuid4()}": {"wait": ("-1", "31", "1.5", "", "abc", "٣", "9" * 400), "limit": ("5",)},
+    "/transfers/018f3c6e-6f0c-7c3a-9d5e-2b1d7f4c8a90": {"wait": ("-1", "31", "1.5", "", "abc", "٣", "9" * 400), "limit": ("5",)},
     "/accounts": {"limit": ("0", "101", "x"), "cursor": ("ä", "\x00", "a" * 256)},
     "/accounts/alice/entries": {"limit": ("0", "101"), "cursor": ("x y", "\x00")},
 }

@@ -1,6 +1,7 @@
 """What every process relies on: ids from keys, fingerprints, the final status from rows, cursors."""
 
 import itertools
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -133,3 +134,24 @@ def test_a_cursor_survives_the_round_trip_to_the_microsecond() -> None:
 def test_anything_else_is_not_a_cursor(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - UnicodeError, binascii.Error and ValidationError are ValueErrors
         TransferCursor.decode(text)
+
+
+def test_a_cursor_may_stand_before_every_transfer_of_a_moment() -> None:
+    cursor = TransferCursor(created_at=NOW, transfer_id="")
+    assert TransferCursor.decode(cursor.encode()) == cursor
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "2026-01-01T00:00:00+00:00~a\0b", "2026-01-01T00:00:00+00:00~A", "2026-01-01T00:00:00+00:00~a\n",
+        f"2026-01-01T00:00:00+00:00~{'a' * 65}", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00~a",
+        "2026-01-01T05:00:00+05:00~a", "2026-13-01T00:00:00+00:00~a", "2026-01-01~a", "2026-01-01+00:00~a",
+        "0001-01-01T00:00:00+23:59~x", "9999-12-31T00:00:00-23:59~x", "9999-12-31T23:59:59.999999+00:00~x",
+        "0001-01-01T00:00:00+00:00~x", "1999-12-31T23:59:59+00:00~x",
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_cursor_whose_content_was_made_up_is_not_one(content: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        TransferCursor.decode(urlsafe_b64encode(content.encode()).decode().rstrip("="))

@@ -77,6 +77,13 @@ def refused_by_ledger_rows() -> list[StepRow]:
     ]
 
 
+def shut_by_deposit_rows(code: FailureCode = FailureCode.ACCOUNT_CLOSED) -> list[StepRow]:
+    """The same by the deposit, refused or shut by its guard: one compensation, and no row in the ledger."""
+    interrupted = code is FailureCode.INTERRUPTED
+    deposit = shut_by_guard(Step.DEPOSIT, 1) if interrupted else rejected(Step.DEPOSIT, 1, code)
+    return [compensated(Step.WITHDRAW, 0, 2, failure(code, Step.DEPOSIT)), deposit]
+
+
 def _row(
     step: Step,
     decision: Decision,

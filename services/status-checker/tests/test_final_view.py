@@ -10,10 +10,11 @@ from checker_rows import (
     refused_by_ledger_rows,
     rejected,
     request,
+    shut_by_deposit_rows,
     shut_by_guard,
     tombstone,
 )
-from status_checker.final_view import final_view
+from status_checker.final_view import are_complete, final_view
 from transfer_contract.steps import Compensation, FailureCode, Step, StepError, StepRow
 from transfer_contract.transfers import StepStatus, TransferStatus, TransferView
 
@@ -135,12 +136,62 @@ def test_a_deposit_compensated_after_the_withdraw_is_what_finished_the_transfer(
             [tombstone(Step.RECORD, 1), tombstone(Step.WITHDRAW, 3, failure(FailureCode.CANCELLED, Step.DEPOSIT))],
             [tombstone(Step.DEPOSIT, 60)],
         ),
+        (
+            [tombstone(Step.RECORD, 1), tombstone(Step.WITHDRAW, 3, failure(FailureCode.CANCELLED, Step.DEPOSIT))],
+            [shut_by_guard(Step.DEPOSIT, 60)],
+        ),
+        (shut_by_deposit_rows(), [tombstone(Step.RECORD, 60)]),
+        (shut_by_deposit_rows(), [tombstone(Step.RECORD, 1)]),
+        (shut_by_deposit_rows(FailureCode.INTERRUPTED), [tombstone(Step.RECORD, 60)]),
     ],
-    ids=["rejected, then cancelled", "compensated while the deposit's compensation is parked"],
+    ids=[
+        "rejected, then cancelled",
+        "compensated while the deposit's compensation is parked",
+        "a late deposit, compensated while its compensation is parked",
+        "a later run of a transfer whose door the deposit had shut",
+        "the same, and the ledger's clock is behind",
+        "a later run of a transfer whose door the deposit's guard had shut",
+    ],
 )
-def test_a_tombstone_that_comes_after_the_end_changes_nothing(rows: list[StepRow], late: list[StepRow]) -> None:
+def test_a_row_that_comes_after_the_end_changes_nothing(rows: list[StepRow], late: list[StepRow]) -> None:
     transfer = request()
     assert final_view(transfer, [*rows, *late]) == final_view(transfer, rows)
+
+
+@pytest.mark.parametrize(
+    ("deposit", "code"),
+    [
+        (tombstone(Step.DEPOSIT, 2), FailureCode.INTERRUPTED),
+        (compensated(Step.DEPOSIT, 0.5, 2), FailureCode.INTERRUPTED),
+        (rejected(Step.DEPOSIT, 0.5, FailureCode.ACCOUNT_CLOSED), FailureCode.STEP_TIMED_OUT),
+    ],
+    ids=["undone before its first attempt", "undone after it", "refused, and the answer was lost"],
+)
+def test_a_door_that_record_compensation_shut_shows_it_whatever_the_deposit_says(
+    deposit: StepRow, code: FailureCode
+) -> None:
+    rows = [compensated(Step.WITHDRAW, 0, 4, failure(code, Step.DEPOSIT)), deposit, tombstone(Step.RECORD, 1)]
+    assert Compensation.RECORD in names(final_view(request(), rows))
+
+
+@pytest.mark.parametrize(
+    ("rows", "needed"),
+    [
+        (completed_rows(), {*Step}),
+        (refused_by_ledger_rows(), {Step.WITHDRAW, Step.DEPOSIT, Step.RECORD}),
+        (shut_by_deposit_rows(), {Step.WITHDRAW, Step.DEPOSIT}),
+        ([rejected(Step.WITHDRAW, 0, FailureCode.UNKNOWN_ACCOUNT)], {Step.WITHDRAW}),
+        (
+            [tombstone(Step.RECORD, 1), tombstone(Step.DEPOSIT, 2), tombstone(Step.WITHDRAW, 3)],
+            {Step.WITHDRAW, Step.DEPOSIT, Step.RECORD},
+        ),
+    ],
+    ids=["completed", "refused by the ledger", "door shut by the deposit", "rejected", "cancelled"],
+)
+def test_rows_are_complete_with_all_that_their_status_needs(rows: list[StepRow], needed: set[Step]) -> None:
+    assert are_complete(rows)
+    for step in needed:
+        assert not are_complete([row for row in rows if row.step is not step])
 
 
 def test_a_ledger_whose_clock_is_ahead_still_shows_its_compensation() -> None:

@@ -151,6 +151,27 @@ async def test_with_the_rows_unreadable_a_closed_run_gives_the_same_bytes(
         away.is_away = False
 
 
+async def test_with_the_rows_unreadable_a_run_that_did_not_hear_them_all_is_not_believed(
+    checker: httpx.AsyncClient,
+    databases: Databases,
+    client: Client,
+    activities: Activities,
+    transfer: TransferRequest,
+) -> None:
+    databases.put(transfer, *completed_rows()[:3])
+    held = activities.hold(transfer, Step.WITHDRAW)
+    handle = await start(client, transfer)
+    await until(checker, transfer, lambda view: view.steps[0].status == "running")
+    await handle.cancel()
+    result = await handle.result()
+    held.set()
+    assert (result.status, [row.step for row in result.rows]) == ("completed", [Step.RECORD, Step.RELEASE])
+    assert (await look(checker, transfer)).status == "completed"
+    databases.accounts.is_away = True
+    answer = await checker.get(f"/transfers/{transfer.transfer_id}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
 @pytest.mark.parametrize("whose", ["accounts", "ledger"])
 async def test_with_the_rows_unreadable_and_no_closed_run_it_does_not_guess(
     checker: httpx.AsyncClient, databases: Databases, transfer: TransferRequest, whose: str

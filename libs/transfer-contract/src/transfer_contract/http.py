@@ -1,9 +1,10 @@
 """Payloads of the internal HTTP APIs (account-api, ledger-api, workflow-handler, status-checker)."""
 
+import re
 from base64 import b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -59,8 +60,15 @@ class Page(Payload, Generic[Item]):
     next_cursor: str | None = None
 
 
+_CURSOR: Final = re.compile(r"(?P<created_at>[2-8][0-9]{3}-[^~+]{1,24}\+00:00)~(?P<transfer_id>[a-z0-9-]{0,64})")
+"""The years leave room to calculate with; an id holds nothing that a database refuses."""
+
+
 class TransferCursor(Payload):
-    """Where a list of transfers, newest first by (`created_at`, `transfer_id`), goes on: after this one."""
+    """Where a list of transfers, newest first by (`created_at`, `transfer_id`), goes on: after this one.
+
+    `transfer_id` is empty where everything of that moment is still to come.
+    """
 
     created_at: datetime
     transfer_id: str
@@ -73,9 +81,11 @@ class TransferCursor(Payload):
     def decode(cls, text: str) -> "TransferCursor":
         """Raises ValueError where the text isn't one that `encode` made."""
         padded = text + "=" * (-len(text) % 4)
-        created_at, _, transfer_id = b64decode(padded.encode(), altchars=b"-_", validate=True).decode().partition("~")
-        cursor = cls(created_at=datetime.fromisoformat(created_at), transfer_id=transfer_id)
-        if cursor.created_at.tzinfo is None or cursor.encode() != text:
+        parts = _CURSOR.fullmatch(b64decode(padded.encode(), altchars=b"-_", validate=True).decode())
+        if parts is None:
+            raise ValueError("not a cursor")
+        cursor = cls(created_at=datetime.fromisoformat(parts["created_at"]), transfer_id=parts["transfer_id"])
+        if cursor.encode() != text:
             raise ValueError("not a cursor")
         return cursor
 
@@ -118,7 +128,7 @@ class TransferRows(Payload):
 
 
 class TransferIds(Payload):
-    transfer_ids: list[str] = Field(max_length=1000)
+    transfer_ids: list[str] = Field(max_length=10_000)
 
 
 class Discrepancy(Payload):

@@ -6,7 +6,7 @@ from service_runtime.problems import Problem
 from transfer_contract.http import ProblemCode
 from transfer_contract.transfers import TransferView
 
-from status_checker.final_view import final_view
+from status_checker.final_view import are_complete, final_view
 from status_checker.live_view import live_view, waits_for
 from status_checker.live_workers import LiveWorkers
 from status_checker.outcome import or_problem
@@ -76,7 +76,7 @@ def _if_final(known: KnownRows | Problem) -> TransferView | None:
 
 
 def _from_result(run: Run | Problem | None, unreadable: Problem) -> TransferView:
-    """Rule 11: with the rows unreadable only a closed run's final result says enough."""
-    if isinstance(run, Run) and run.result is not None and run.result.status is not None:
+    """Rule 11: with the rows unreadable only a closed run's final result says enough, where it has them all."""
+    if isinstance(run, Run) and run.result is not None and are_complete(run.result.rows):
         return final_view(run.transfer, run.result.rows)
     raise unreadable
