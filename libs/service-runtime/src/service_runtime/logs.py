@@ -16,15 +16,16 @@ def configure_logs(settings: ServiceSettings, process: Process) -> None:
 
     def add_context(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["process"] = process.value
+        event.pop("color_message", None)  # uvicorn's line once more, for terminals
         if (request_id := current_request_id.get()) is not None:
             event["request_id"] = request_id
         return event
 
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        add_context,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        add_context,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if settings.log_format == "json":

@@ -1,6 +1,7 @@
 """The connection to Temporal, configured by the SDK's own envconfig variables (TEMPORAL_ADDRESS, …)."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, TypeVar
@@ -9,7 +10,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from service_runtime.problems import unavailable
@@ -51,7 +52,13 @@ async def lazy_client() -> Client:
 async def connect_worker_client() -> Client:
     """For a worker: waits for as long as Temporal is away, then connects with worker heartbeats on."""
     config = ClientConfig.load_client_connect_config()
-    runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=WORKER_HEARTBEAT_INTERVAL)
+    logging_config = LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+    )
+    runtime = Runtime(
+        telemetry=TelemetryConfig(logging=logging_config), worker_heartbeat_interval=WORKER_HEARTBEAT_INTERVAL
+    )
     log = structlog.get_logger()
     while True:
         try:
