@@ -1,6 +1,7 @@
 """What both participants' databases hold, read as it stands: one snapshot of the accounts, then one of the ledger.
 
 In this order (rule 14): what was final in the accounts is decided in the ledger as well by the time that it is read.
+And before both, what the ledger had applied: the accounts had a row of it then.
 """
 
 from collections.abc import Callable, Iterable
@@ -77,6 +78,8 @@ class Books:
     records: dict[str, Record]
     entries: list[Entry]
     ledger_accounts: dict[str, LedgerAccount]
+    applied_before: frozenset[str]
+    """The transfers that the ledger had applied before the accounts were read."""
 
     def record(self, transfer_id: str) -> str | None:
         record = self.records.get(transfer_id)
@@ -108,6 +111,8 @@ _LEDGER_ACCOUNTS: Final = "SELECT id, balance_minor FROM ledger_accounts"
 
 def read_books(accounts_url: str, ledger_url: str) -> Books:
     """Both as `postgresql://…` or as SQLAlchemy writes it."""
+    with _snapshot(ledger_url) as ledger:
+        applied = _all(ledger, Record, _RECORDS + " WHERE decision = 'applied'")
     with _snapshot(accounts_url) as accounts:
         account_rows = _all(accounts, Account, _ACCOUNTS)
         transfer_rows = _all(accounts, Transfer, _TRANSFERS)
@@ -118,6 +123,7 @@ def read_books(accounts_url: str, ledger_url: str) -> Books:
             records=_by(_all(ledger, Record, _RECORDS), lambda record: record.transfer_id),
             entries=_all(ledger, Entry, _ENTRIES),
             ledger_accounts=_by(_all(ledger, LedgerAccount, _LEDGER_ACCOUNTS), lambda account: account.id),
+            applied_before=frozenset(record.transfer_id for record in applied),
         )
 
 

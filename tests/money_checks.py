@@ -43,7 +43,7 @@ def violations(books: Books) -> list[str]:
     """Everything that must not be, a sentence each."""
     checks = (
         _sums_not_zero, _negative_amounts, _wrong_statuses, _wrong_accounts, _wrong_openings,
-        _wrong_records, _wrong_entries, _wrong_running_balances,
+        _wrong_records, _unknown_to_accounts, _wrong_entries, _wrong_running_balances,
     )  # fmt: skip
     return [violation for check in checks for violation in check(books)]
 
@@ -147,6 +147,12 @@ def _records_that_fit(transfer: Transfer) -> set[str | None]:
         return {None, CANCELLED}
     never_recorded: set[str | None] = {None} if transfer.deposit in (REJECTED, CANCELLED) else set()
     return {CANCELLED, REJECTED} | never_recorded
+
+
+def _unknown_to_accounts(books: Books) -> Iterator[str]:
+    """A withdraw's row is there before its record's."""
+    for transfer_id in books.applied_before - books.transfers.keys():
+        yield f"the ledger has applied {transfer_id}, which the accounts don't know"
 
 
 def _wrong_entries(books: Books) -> Iterator[str]:

@@ -54,6 +54,7 @@ RIGHT: Final = Books(
     ledger_accounts={
         name: LedgerAccount(name, balance) for name, balance in (("treasury-eur", -500), ("alice", 400), ("bob", 100))
     },
+    applied_before=frozenset({OPENING, "paid"}),
 )
 
 
@@ -88,6 +89,7 @@ DEFECTS: Final = {
     "half a double entry": replace(RIGHT, entries=ENTRIES[:-1]),
     "a wrong running balance": replace(RIGHT, entries=[*ENTRIES[:-1], replace(ENTRIES[-1], balance_after_minor=101)]),
     "entries on other accounts": replace(RIGHT, entries=[*ENTRIES[:-1], replace(ENTRIES[-1], account_id="carol")]),
+    "forgotten by the accounts": replace(RIGHT, applied_before=RIGHT.applied_before | {"forgotten"}),
     "a ledger balance of its own": replace(RIGHT, ledger_accounts={"alice": LedgerAccount("alice", 401)}),
 }  # fmt: skip
 

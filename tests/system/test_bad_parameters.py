@@ -30,7 +30,10 @@ BAD_QUERIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "cursor": ("", "x", "a" * 256, "MjAyNi0wMS0wMVQwMDowMDowMH5h", "\x00", "ä", "' OR 1=1", *CRAFTED_CURSORS),
         "unknown": ("1",),
     },
-    "/transfers/018f3c6e-6f0c-7c3a-9d5e-2b1d7f4c8a90": {"wait": ("-1", "31", "1.5", "", "abc", "٣", "9" * 400), "limit": ("5",)},
+    "/transfers/018f3c6e-6f0c-7c3a-9d5e-2b1d7f4c8a90": {
+        "wait": ("-1", "31", "1.5", "", "abc", "٣", "9" * 400),
+        "limit": ("5",),
+    },
     "/accounts": {"limit": ("0", "101", "x"), "cursor": ("ä", "\x00", "a" * 256)},
     "/accounts/alice/entries": {"limit": ("0", "101"), "cursor": ("x y", "\x00")},
 }

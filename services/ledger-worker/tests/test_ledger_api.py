@@ -190,6 +190,33 @@ async def test_a_check_answers_the_transfers_that_the_ledger_contradicts(
     ]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 10_000])
+async def test_applied_transfers_are_paged_by_id(
+    http: httpx.AsyncClient, record: Record, new_transfer: NewTransfer, limit: int
+) -> None:
+    prefix = f"zz-{limit}"
+    done = [f"{prefix}-{number}" for number in range(3)]
+    record(*[new_transfer(transfer_id=transfer_id) for transfer_id in reversed(done)])
+    record(new_transfer(transfer_id=f"{prefix}-refused", scenario=Scenario.LEDGER_REJECTS))
+    found: list[str] = []
+    after: str | None = prefix
+    while after is not None:
+        answer = await http.get("/reconciliation/applied-transfers", params={"after": after, "limit": limit})
+        page = Page[str].model_validate_json(answer.content)
+        assert len(page.items) <= limit
+        found += page.items
+        after = page.next_cursor
+    assert [transfer_id for transfer_id in found if transfer_id.startswith(prefix + "-")] == done
+
+
+@pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "10001"), ("after", "\x00"), ("after", "A")])
+async def test_a_page_of_applied_transfers_is_asked_for_within_limits(
+    http: httpx.AsyncClient, name: str, value: str
+) -> None:
+    response = await http.get("/reconciliation/applied-transfers", params={name: value})
+    assert [e.field for e in problem(response, 422, "invalid_request").errors or ()] == [name]
+
+
 async def test_a_sound_ledger_reconciles_to_nothing(
     http: httpx.AsyncClient, record: Record, new_transfer: NewTransfer
 ) -> None:

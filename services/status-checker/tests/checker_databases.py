@@ -111,6 +111,10 @@ def account_api(databases: Databases) -> FastAPI:
         ]
         return _page(found, limit, lambda last: _cursor(last.transfer))
 
+    @router.post("/transfers/known")
+    def known(asked: TransferIds) -> TransferIds:
+        return TransferIds(transfer_ids=[i for i in asked.transfer_ids if i in databases.accounts.requests])
+
     @router.get("/reconciliation")
     def reconciliation() -> AccountsReconciliation:
         return AccountsReconciliation(currencies=databases.totals, discrepancies=databases.in_accounts)
@@ -132,6 +136,12 @@ def ledger_api(databases: Databases) -> FastAPI:
     def query(asked: TransferIds) -> Page[TransferRows]:
         found = [databases.ledger.find(transfer_id) for transfer_id in asked.transfer_ids]
         return Page(items=[known for known in found if known is not None])
+
+    @router.get("/reconciliation/applied-transfers")
+    def applied_transfers(limit: int, after: str = "") -> Page[str]:
+        known = databases.ledger.all()
+        applied = (its.transfer.transfer_id for its in known if its.rows[0].decision is Decision.APPLIED)
+        return _page(sorted(i for i in applied if i > after), limit, lambda last: last)
 
     @router.get("/reconciliation")
     def reconciliation() -> Page[Discrepancy]:

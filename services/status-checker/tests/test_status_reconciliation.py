@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from checker_databases import Databases, account_api, ledger_api
-from checker_rows import applied, completed_rows, request
+from checker_rows import applied, completed_rows, request, tombstone
 from checker_serving import serving
 from checker_views import CheckerOf
 from status_checker import reconciliation
@@ -90,8 +90,25 @@ async def test_what_any_of_the_three_finds_is_listed(reconciled: httpx.AsyncClie
 async def test_the_accounts_are_read_before_the_ledger(reconciled: httpx.AsyncClient, own: Databases) -> None:
     final(own, 1)
     await reconcile(reconciled)
-    assert [*own.accounts.called] == ["/reconciliation", "/reconciliation/final-transfers"]
-    assert [*own.ledger.called] == ["/reconciliation/check", "/reconciliation"]
+    assert [*own.accounts.called] == ["/reconciliation", "/reconciliation/final-transfers", "/transfers/known"]
+    assert [*own.ledger.called] == ["/reconciliation/check", "/reconciliation/applied-transfers", "/reconciliation"]
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 5000])
+async def test_what_the_ledger_has_applied_and_the_accounts_do_not_know_is_found(
+    reconciled: httpx.AsyncClient, own: Databases, monkeypatch: pytest.MonkeyPatch, page_size: int
+) -> None:
+    """The accounts were restored from an older backup than the ledger."""
+    monkeypatch.setattr(reconciliation, "PAGE_SIZE", page_size)
+    final(own, 4)
+    lost, shut = [request() for _ in range(3)], request()
+    for transfer in lost:
+        own.ledger.put(transfer, applied(Step.RECORD, 2))
+    own.ledger.put(shut, tombstone(Step.RECORD, 2))
+    answer = await reconcile(reconciled)
+    assert not answer.balanced
+    assert [found.transfer_id for found in answer.discrepancies] == sorted(t.transfer_id for t in lost)
+    assert {found.kind for found in answer.discrepancies} == {"ledger_transfer_unknown_to_accounts"}
 
 
 async def test_no_more_than_a_hundred_discrepancies_are_listed(

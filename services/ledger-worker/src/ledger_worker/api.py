@@ -12,7 +12,10 @@ from transfer_contract.http import Discrepancy, Entry, FinalTransfers, Page, Pro
 from ledger_worker import queries, reconciliation
 
 PathId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
+QueryId = Annotated[str, Query(pattern=r"^[a-z0-9-]{0,64}$")]
 PageSize = Annotated[int, Query(ge=1, le=1000)]
+AppliedPageSize = Annotated[int, Query(ge=1, le=10_000)]
+"""As many as account-api answers `known` for."""
 
 
 def add_routes(app: FastAPI, engine: Engine) -> None:
@@ -65,6 +68,11 @@ def reconciliation_router(engine: Engine) -> APIRouter:
     def check(final: FinalTransfers) -> Page[Discrepancy]:
         with engine.connect() as connection:
             return Page(items=reconciliation.check(connection, final.transfers))
+
+    @router.get("/applied-transfers")
+    def applied_transfers(after: QueryId = "", limit: AppliedPageSize = 1000) -> Page[str]:
+        with engine.connect() as connection:
+            return reconciliation.applied_transfers(connection, after=after, limit=limit)
 
     @router.get("")
     def reconcile() -> Page[Discrepancy]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic_core import to_json
 from sqlalchemy import Connection, Engine, text
-from transfer_contract.http import Discrepancy, FinalTransfer
+from transfer_contract.http import Discrepancy, FinalTransfer, Page
 from transfer_contract.steps import Decision, FinalStatus
 
 DISCREPANCIES_SHOWN: Final = 100
@@ -85,6 +85,12 @@ _WRONG_ACCOUNTS = text("""
 """)
 
 
+_APPLIED = text("""
+    SELECT transfer_id FROM decisions
+    WHERE decision = 'applied' AND transfer_id > :after ORDER BY transfer_id LIMIT :limit
+""")
+
+
 def check(connection: Connection, transfers: Sequence[FinalTransfer]) -> list[Discrepancy]:
     """Rule 14. They were final in the accounts before this looks at the ledger, so what it finds is final too."""
     found = connection.execute(_RECORDED, {"transfers": to_json(transfers).decode()})
@@ -119,6 +125,12 @@ def _decisions_that_fit(transfer: FinalTransfer) -> set[Decision | None]:
             return {None, Decision.CANCELLED, Decision.REJECTED}
         case FinalStatus.COMPENSATED:
             return {Decision.CANCELLED, Decision.REJECTED}
+
+
+def applied_transfers(connection: Connection, *, after: str, limit: int) -> Page[str]:
+    """By id. The accounts are asked for them afterwards: a withdraw's row is committed before its record's."""
+    found = list(connection.scalars(_APPLIED, {"after": after, "limit": limit + 1}))
+    return Page(items=found[:limit], next_cursor=found[limit - 1] if len(found) > limit else None)
 
 
 def reconcile(engine: Engine) -> list[Discrepancy]:
