@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-from transfer_contract.names import TRANSFER_MONEY, TaskQueue, workflow_id
+from transfer_contract.names import TRANSFER_MONEY, TRANSFER_STATUS, TaskQueue, workflow_id
 from transfer_contract.steps import (
     REFUSALS,
     Compensation,
@@ -27,7 +27,7 @@ from transfer_contract.steps import (
     original_failure,
     refusal_of,
 )
-from transfer_contract.transfers import AbortRequest, TransferMemo, TransferRequest, TransferResult
+from transfer_contract.transfers import AbortRequest, TransferMemo, TransferRequest, TransferResult, TransferStatus
 
 Name = Step | Compensation
 EVERY_QUEUE = tuple(TaskQueue)
@@ -64,6 +64,7 @@ class StandInTransferMoney:
 
     async def _abort(self, request: TransferRequest, failure: Failure, rows: dict[Step, StepRow]) -> bool:
         """True where the transfer turns out to be past its point of no return."""
+        workflow.upsert_search_attributes([TRANSFER_STATUS.value_set(TransferStatus.COMPENSATING)])
         for compensation in Compensation:
             if compensation.step is failure.step is Step.RECORD and failure.code in REFUSALS:
                 continue

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 from service_runtime.internal_client import InternalClient, Query
 from service_runtime.problems import Problem
@@ -22,6 +24,9 @@ class KnownRows:
     is_final: bool
     unread: Problem | None = None
     """Why the ledger's are missing; never in a final one."""
+
+
+NO_ROWS: Final = KnownRows(transfer=None, rows=(), is_final=False)
 
 
 def accounts_alone(known: TransferRows) -> KnownRows:
@@ -57,6 +62,13 @@ class Participants:
     async def page(self, query: Query) -> Page[TransferRows]:
         """A page of transfers that have accounts rows, newest first."""
         return await self._account_api.get("/transfers", Page[TransferRows], query=query)
+
+    async def known(self, transfer_ids: Sequence[str]) -> AbstractSet[str]:
+        """Those of them that have an accounts row by now."""
+        if not transfer_ids:
+            return frozenset()
+        asked = TransferIds(transfer_ids=[*transfer_ids])
+        return frozenset((await self._account_api.post("/transfers/known", TransferIds, body=asked)).transfer_ids)
 
     async def with_ledger_rows(self, final: Sequence[TransferRows]) -> list[KnownRows]:
         """The same final transfers, with what the ledger knows of them, in the same order."""
