@@ -20,6 +20,10 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 READINESS_SECONDS = 1
 """All checks together: they run side by side, and one that takes longer doesn't hold."""
 
+KEEP_ALIVE_SECONDS = 30
+"""An idle connection is the client's to close (httpx does after 5 s): one that is closed while a request is on its way
+would lose that request. uvicorn's own 5 s meets httpx's head on."""
+
 SHUTDOWN_SECONDS = 5
 """How long a clean stop waits for open requests; a client whose request is cut repeats it."""
 
@@ -74,6 +78,7 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
