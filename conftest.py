@@ -1,6 +1,7 @@
 """One real PostgreSQL and one real Temporal server for a whole test run."""
 
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 from uuid import uuid4
 
 import psycopg
@@ -9,14 +10,29 @@ from psycopg import sql
 from real_servers import postgres_process, temporal_process
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from xdist.remote import Producer  # type: ignore[import-untyped] # xdist says nothing of its types
+from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` runs groups side by side: the tests of one folder share their servers, and stay together."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+class _SideBySide(LoadScopeScheduling):  # type: ignore[misc]
+    """A folder's tests share their servers, so they stay together; those of `make` start stacks of their own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePath(nodeid.partition("::")[0])
+        return "make" if path.stem in ("test_make_up", "test_readme_without_docker") else str(path.parent)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Not xdist's `loadgroup`: 3.8 appends its groups to node ids in a way that pytest 9.2 no longer sees."""
+    return _SideBySide(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What system tests have measured. Told here, for with tests side by side only this file is known to the teller."""
+    passed = terminalreporter.getreports("passed")
+    figures = [value for report in passed for name, value in report.user_properties if name == "figure"]
+    for figure in figures:
+        terminalreporter.write_line(f"measured: {figure}")
 
 
 @pytest.fixture(scope="session")

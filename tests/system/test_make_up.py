@@ -23,7 +23,7 @@ from free_port import free_port
 from published_ports import PublishedPorts
 from stack import ROOT, Stack
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("make")]
+pytestmark = pytest.mark.system
 
 SERVER = """\
 import http.server, os

@@ -8,7 +8,7 @@ import pytest
 from free_port import free_port
 from readme_commands import check_journey, fresh_copy, journey, run_journey
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("make"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_the_readmes_commands_do_what_it_says(tmp_path: Path) -> None:
