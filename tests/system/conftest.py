@@ -1,6 +1,6 @@
 """One running system for all tests of this folder, and an order in which the slow scenarios run beside the others."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,19 +23,13 @@ _ORDER: Final = (
     "test_concurrency",
     "test_scenarios",
     "test_killing_workers",
-    "test_stopping_and_crashing",
+    "test_crashes",
     "test_outages",
 )
 """First what can run beside the scenarios, which take 40 s, then these, then what kills. All else comes before."""
 
 _TEST_SECONDS: Final = 300
 """The first test of a run waits for the system to start, on a busy machine for minutes."""
-
-_FIGURES: Final = pytest.StashKey[Figures]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = Figures()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,16 +44,9 @@ def _position(path: Path) -> int:
     return _ORDER.index(path.stem) if ours else -1
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash[_FIGURES].lines():
-        terminalreporter.section("figures of the running system")
-        for line in lines:
-            terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def figures(pytestconfig: pytest.Config) -> Figures:
-    return pytestconfig.stash[_FIGURES]
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    return Figures(record_property)
 
 
 @dataclass

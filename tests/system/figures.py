@@ -1,16 +1,18 @@
-"""What the tests measure, told at the end of the run: the README's figures come from here."""
+"""What the tests measure: kept with their reports, and told at the end of the run, for the README."""
+
+from collections.abc import Callable
+from typing import Final
+
+FIGURE: Final = "figure"
+"""The name of the property that the topmost conftest.py looks for."""
 
 
 class Figures:
-    def __init__(self) -> None:
-        self._figures: dict[str, str] = {}
+    def __init__(self, record_property: Callable[[str, object], None]) -> None:
+        self._record_property = record_property
 
     def seconds(self, name: str, seconds: float) -> None:
-        self._figures[name] = f"{seconds:.2f} s"
+        self._record_property(FIGURE, f"{name}: {seconds:.2f} s")
 
     def milliseconds(self, name: str, seconds: float) -> None:
-        self._figures[name] = f"{seconds * 1000:.0f} ms"
-
-    def lines(self) -> list[str]:
-        width = max(map(len, self._figures), default=0)
-        return [f"{name:<{width}}  {figure}" for name, figure in self._figures.items()]
+        self._record_property(FIGURE, f"{name}: {seconds * 1000:.0f} ms")

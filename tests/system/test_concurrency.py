@@ -81,5 +81,5 @@ async def test_how_long_a_client_waits_for_one_transfer_at_a_time(api: PublicApi
         response = await api.post_transfer(new_transfer(source, destination), wait_seconds=10)
         seconds.append(time.perf_counter() - started)
         assert (response.status_code, response.json()["status"]) == (200, "completed")
-    figures.milliseconds(f"POST + Prefer: wait, {ONE_AT_A_TIME} one at a time, p50", median(seconds))
-    figures.milliseconds(f"POST + Prefer: wait, {ONE_AT_A_TIME} one at a time, slowest", max(seconds))
+    figures.milliseconds(f"POST + Prefer wait, {ONE_AT_A_TIME} one at a time, p50", median(seconds))
+    figures.milliseconds(f"POST + Prefer wait, {ONE_AT_A_TIME} one at a time, slowest", max(seconds))

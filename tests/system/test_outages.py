@@ -83,8 +83,8 @@ async def test_with_temporal_away_clients_hear_it_in_time_and_transfers_go_on_wh
         back_at = time.monotonic()
     await restarted.until_ready()
     await until_recovered(system, client.body)
-    figures.seconds("Temporal back: until all are ready and a transfer completes", time.monotonic() - back_at)
-    figures.seconds("Temporal away: slowest answer", answers.slowest_seconds)
+    figures.seconds("Temporal back, until all are ready and a transfer completes", time.monotonic() - back_at)
+    figures.seconds("Temporal away, slowest answer", answers.slowest_seconds)
     assert await pids_of_the_eight(system) == before | restarted.pids
     assert answers.slowest_seconds <= ANSWER_WITHIN_SECONDS
     assert (await api.final(in_flight))["status"] == "completed"
@@ -110,7 +110,7 @@ async def test_with_postgresql_hanging_clients_hear_it_in_time_and_nothing_is_lo
                 answers.unavailable(lambda: api.http.post(f"/accounts/{client.accounts[0]}/close")),
             )
     await until_recovered(system, client.body)
-    figures.seconds("PostgreSQL hanging: slowest answer", answers.slowest_seconds)
+    figures.seconds("PostgreSQL hanging, slowest answer", answers.slowest_seconds)
     assert await pids_of_the_eight(system) == before
     assert answers.slowest_seconds <= ANSWER_WITHIN_SECONDS
     assert (await api.final(in_flight))["status"] == "completed"
@@ -132,8 +132,8 @@ async def test_with_postgresql_dead_clients_hear_it_in_time_and_transfers_end_wh
         await system.until_readiness("account-api", "ledger-api", "gateway", ready=False)
         back_at = time.monotonic()
     await until_recovered(system, client.body)
-    figures.seconds("PostgreSQL started: until all are ready and a transfer completes", time.monotonic() - back_at)
-    figures.seconds("PostgreSQL dead: slowest answer", answers.slowest_seconds)
+    figures.seconds("PostgreSQL started, until all are ready and a transfer completes", time.monotonic() - back_at)
+    figures.seconds("PostgreSQL dead, slowest answer", answers.slowest_seconds)
     assert await pids_of_the_eight(system) == before
     assert {*before} == {*EIGHT}
     assert answers.slowest_seconds <= ANSWER_WITHIN_SECONDS

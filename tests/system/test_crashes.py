@@ -1,4 +1,4 @@
-"""Processes that end by themselves: a clean stop finishes the step at hand, a crashed process comes back."""
+"""Each HTTP process crashes: it comes back by itself, and a client that repeats its request gets one transfer."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 import pytest
-from system.public_api import Json, PublicApi, new_transfer, step, step_is
+from system.public_api import Json, PublicApi, new_transfer
 from system.running_system import HTTP_PROCESSES, RunningSystem
 
 pytestmark = pytest.mark.system
@@ -16,25 +16,8 @@ CLIENTS: Final = 10
 BETWEEN_CRASHES_SECONDS: Final = 0.5
 
 
-async def test_a_worker_that_is_told_to_stop_finishes_the_step_at_hand(system: RunningSystem) -> None:
-    api = system.api
-    source, destination = await api.open_pair()
-    transfer_id = await api.start_transfer(source, destination, scenario="slow")
-    await api.until(transfer_id, step_is("withdraw", "running"))
-    pid = await system.signal("account-worker", signal.SIGTERM)
-    withdrawn = await api.until(transfer_id, step_is("withdraw", "done"))
-    assert step(withdrawn, "withdraw")["attempts"] == 1
-    await system.until_started_again("account-worker", instead_of=pid)
-    on_the_new_one = await api.until(transfer_id, step_is("deposit", "running"))
-    assert step(on_the_new_one, "deposit")["attempts"] == 1
-    assert (await api.http.post(f"/transfers/{transfer_id}/cancel")).status_code == 202
-    transfer = await api.final(transfer_id)
-    assert (transfer["status"], transfer["failure"]["code"]) == ("compensated", "cancelled")
-    assert await api.money(source) == ("100.00", "0.00")
-
-
 async def test_requests_that_are_repeated_through_crashes_are_one_transfer_each(system: RunningSystem) -> None:
-    """Each HTTP process dies by SIGKILL, while clients repeat their requests without a pause."""
+    """SIGKILL past the process manager, one process after the other, while clients go on repeating their requests."""
     api = system.api
     source, destination = await api.open_pair()
     over = asyncio.Event()
