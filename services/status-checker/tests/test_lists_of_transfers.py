@@ -13,6 +13,8 @@ from checker_saga import Activities, start, workers
 from checker_views import look, until
 from status_checker import running_transfers, transfer_list
 from status_checker.final_view import final_view
+from status_checker.running_transfers import RunningTransfers
+from status_checker.runs import Run, Runs
 from temporalio.client import Client
 from transfer_contract.http import Page
 from transfer_contract.names import workflow_id
@@ -47,15 +49,19 @@ class Listed:
         self.started.append(transfer.transfer_id)
         return transfer
 
-    async def visible(self, *transfers: TransferRequest) -> None:
+    async def visible(self, *transfers: TransferRequest, query: str = "ExecutionStatus = 'Running'") -> None:
         """Visibility is written a moment after the start."""
         wanted = {workflow_id(transfer.transfer_id) for transfer in transfers}
         for _ in range(200):
-            running = {run.id async for run in self.client.list_workflows("ExecutionStatus = 'Running'")}
+            running = {run.id async for run in self.client.list_workflows(query)}
             if wanted <= running:
                 return
             await asyncio.sleep(0.05)
         pytest.fail("visibility doesn't list what was started")
+
+    async def undoing(self, *transfers: TransferRequest) -> None:
+        """So is the search attribute."""
+        await self.visible(*transfers, query="TransferStatus = 'compensating'")
 
     async def page(self, **query: str | int) -> Page[TransferView]:
         answer = await self.checker.get("/transfers", params={"account": self.account, **query})
@@ -238,6 +244,7 @@ async def test_a_status_that_is_not_final_is_derived_for_each_candidate(
         await until(listed.checker, compensating, lambda view: view.status == "compensating")
         await until(listed.checker, parked, lambda view: view.status == "needs_attention")
         await listed.visible(accepted)
+        await listed.undoing(compensating, parked)
         assert await listed.ids(status="accepted") == [accepted.transfer_id]
         assert await listed.ids(status="running") == [running.transfer_id]
         assert await listed.ids(status="compensating", limit=1) == [forgotten.transfer_id, compensating.transfer_id]
@@ -260,6 +267,115 @@ async def test_a_sparse_status_hands_out_a_cursor_after_the_last_one_examined(
     assert first.items == []
     assert first.next_cursor is not None
     assert await listed.ids(status="compensating", limit=1) == [wanted.transfer_id]
+
+
+async def test_a_sparse_status_takes_one_round_for_a_short_page(listed: Listed) -> None:
+    wanted = listed.new(seconds=-100)
+    listed.databases.put(wanted, applied(Step.WITHDRAW, 0), tombstone(Step.RECORD, 1))
+    for seconds in range(50):
+        listed.databases.put(listed.new(seconds=-seconds), applied(Step.WITHDRAW, 0))
+    page = await listed.page(status="compensating", limit=1)
+    assert [view.id for view in page.items] == [wanted.transfer_id]
+    assert listed.databases.accounts.called["/transfers"] == 1
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The transfers for which Temporal was asked one by one."""
+    asked: list[str] = []
+    newest = Runs.newest
+
+    async def newest_and_told(runs: Runs, transfer_id: str) -> Run | None:
+        asked.append(transfer_id)
+        return await newest(runs, transfer_id)
+
+    monkeypatch.setattr(Runs, "newest", newest_and_told)
+    return asked
+
+
+@pytest.mark.parametrize("status", ["compensating", "needs_attention"])
+async def test_what_runs_and_has_not_begun_to_abort_is_not_looked_at(
+    listed: Listed, looked_at: list[str], status: str
+) -> None:
+    with_row, undone_before = await listed.without_row(), await listed.without_row()
+    listed.databases.put(with_row, applied(Step.WITHDRAW, 0))
+    listed.databases.put(undone_before, applied(Step.WITHDRAW, 0), tombstone(Step.DEPOSIT, 1))
+    await listed.visible(with_row, undone_before, await listed.without_row())
+    found = await listed.ids(status=status)
+    assert found == ([undone_before.transfer_id] if status == "compensating" else [])
+    assert looked_at == [undone_before.transfer_id]
+
+
+async def test_what_has_a_row_is_not_asked_whether_it_is_only_accepted(listed: Listed, looked_at: list[str]) -> None:
+    listed.databases.put(listed.new(), applied(Step.WITHDRAW, 0))
+    accepted = await listed.without_row()
+    await listed.visible(accepted)
+    assert await listed.ids(status="accepted") == looked_at == [accepted.transfer_id]
+
+
+async def test_transfers_without_a_row_are_asked_for_together(listed: Listed) -> None:
+    made = [await listed.without_row() for _ in range(5)]
+    await listed.visible(*made)
+    assert len(await listed.ids()) == 5
+    assert listed.databases.accounts.called == {"/transfers": 1, "/transfers/known": 1}
+    assert sum(listed.databases.ledger.called.values()) == 0
+
+
+@pytest.mark.parametrize("query", [{}, {"status": "running"}, {"status": "running", "limit": 4}])
+async def test_a_page_that_takes_too_long_ends_before_what_holds_it_up(
+    listed: Listed, monkeypatch: pytest.MonkeyPatch, query: dict[str, str | int]
+) -> None:
+    made = [listed.new(seconds=-seconds) for seconds in range(5)]
+    for transfer in made:
+        listed.databases.put(transfer, applied(Step.WITHDRAW, 0))
+    with monkeypatch.context() as slow:
+        slow.setattr(transfer_list, "PAGE_SECONDS", 0.5)
+        _hang(slow, made[2])
+        first = await listed.page(**query)
+    assert [view.id for view in first.items] == [transfer.transfer_id for transfer in made[:2]]
+    assert first.next_cursor is not None
+    rest = await listed.page(**query, cursor=first.next_cursor)
+    assert [view.id for view in rest.items] == [transfer.transfer_id for transfer in made[2:]]
+
+
+async def test_a_page_for_which_nothing_could_be_looked_at_in_time_is_unavailable(
+    listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = listed.new()
+    listed.databases.put(only, applied(Step.WITHDRAW, 0))
+    monkeypatch.setattr(transfer_list, "PAGE_SECONDS", 0.5)
+    _hang(monkeypatch, only)
+    answer = await listed.checker.get("/transfers", params={"account": listed.account})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+def _hang(monkeypatch: pytest.MonkeyPatch, transfer: TransferRequest) -> None:
+    newest = Runs.newest
+
+    async def never_for_this_one(runs: Runs, transfer_id: str) -> Run | None:
+        if transfer_id == transfer.transfer_id:
+            await asyncio.Event().wait()
+        return await newest(runs, transfer_id)
+
+    monkeypatch.setattr(Runs, "newest", never_for_this_one)
+
+
+async def test_a_list_of_many_running_transfers_of_others_is_read_for_a_while_only(
+    listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_transfers, "PAGE_SIZE", 2)
+    monkeypatch.setattr(running_transfers, "SCAN_SECONDS", 0)
+    monkeypatch.setattr(running_transfers, "CLOCK_DIFFERENCE", timedelta(0))
+    monkeypatch.setattr(running_transfers, "START_DELAY", timedelta(milliseconds=5))
+    mine = await listed.without_row()
+    others = []
+    for _ in range(4):
+        await asyncio.sleep(0.02)
+        others.append(await listed.without_row(request(source="somebody-else", created_at=datetime.now(UTC))))
+    await listed.visible(mine, *others)
+    asked = await RunningTransfers(listed.client, timeout_seconds=5).newest(after=None, account=listed.account, limit=1)
+    assert (asked.transfers, asked.horizon is None) == ([], False)
+    assert await listed.ids() == [mine.transfer_id]
 
 
 async def test_a_listed_transfer_is_the_same_as_the_single_one(listed: Listed) -> None:
