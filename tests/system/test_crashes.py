@@ -12,8 +12,9 @@ from system.running_system import HTTP_PROCESSES, RunningSystem
 
 pytestmark = pytest.mark.system
 
-CLIENTS: Final = 10
+CLIENTS: Final = 5
 BETWEEN_CRASHES_SECONDS: Final = 0.5
+BETWEEN_REQUESTS_SECONDS: Final = 0.2
 
 
 async def test_requests_that_are_repeated_through_crashes_are_one_transfer_each(system: RunningSystem) -> None:
@@ -63,4 +64,4 @@ async def _repeat(api: PublicApi, body: Json, key: str, over: asyncio.Event) -> 
                 seen.transfer_ids.add(response.json()["id"])
                 if last:
                     return seen
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(BETWEEN_REQUESTS_SECONDS)
