@@ -235,9 +235,16 @@ def test_a_program_that_dies_at_start_shows_its_log_and_leaves_nothing_running(
     assert leftovers.find(stack.local_dir) == []
 
 
+def _heed_interrupts() -> None:
+    """A test run in the background of a shell ignores SIGINT, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_up_leaves_nothing_behind(stack: Stack, programs: Path) -> None:
     write_program(programs / "gateway", "import time\ntime.sleep(600)")
-    starting = subprocess.Popen(up_command(stack, programs), cwd=LOCAL, stderr=subprocess.DEVNULL)
+    starting = subprocess.Popen(
+        up_command(stack, programs), cwd=LOCAL, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts
+    )
     deadline = time.monotonic() + 30
     while (stack.local_dir / "logs" / "gateway.log").exists() is False and time.monotonic() < deadline:
         time.sleep(0.1)
