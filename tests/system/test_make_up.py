@@ -243,7 +243,10 @@ def _heed_interrupts() -> None:
 def test_an_interrupted_up_leaves_nothing_behind(stack: Stack, programs: Path) -> None:
     write_program(programs / "gateway", "import time\ntime.sleep(600)")
     starting = subprocess.Popen(
-        up_command(stack, programs), cwd=LOCAL, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts
+        up_command(stack, programs),
+        cwd=LOCAL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - takes no lock that another thread could hold
     )
     deadline = time.monotonic() + 30
     while (stack.local_dir / "logs" / "gateway.log").exists() is False and time.monotonic() < deadline:
