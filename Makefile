@@ -53,7 +53,7 @@ check: development ## Formatting, lint, types, layering, lock file, compose file
 	@deploy/local/check_docker.sh
 
 test: development ## All tests; those that need Docker or a browser say why they are skipped without
-	$(BIN)/pytest -n 4 -m 'not system and not compose' $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 -m 'not system and not compose' $(PYTEST_ARGS)
 	$(BIN)/pytest -n 2 -m system $(PYTEST_ARGS)
 	$(BIN)/pytest -m compose $(PYTEST_ARGS)
 

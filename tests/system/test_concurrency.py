@@ -42,7 +42,8 @@ async def test_transfers_in_opposite_directions_do_not_block_each_other(api: Pub
     there_and_back = [(one, other), (other, one)] * 20
     transfers = await api.final_all(await asyncio.gather(*(api.start_transfer(*pair) for pair in there_and_back)))
     assert {transfer["status"] for transfer in transfers} == {"completed"}
-    assert {step["attempts"] for transfer in transfers for step in transfer["steps"]} == {1}
+    errors = [step["error"]["code"] for transfer in transfers for step in transfer["steps"] if step["error"]]
+    assert not any(code.startswith("database") for code in errors)  # a deadlock would have been one
     assert (await api.money(one), await api.money(other)) == (("20.00", "0.00"), ("20.00", "0.00"))
 
 
