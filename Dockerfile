@@ -6,11 +6,12 @@ ENV UV_PROJECT_ENVIRONMENT=/app \
     UV_PYTHON=/usr/local/bin/python \
     UV_PYTHON_DOWNLOADS=never \
     UV_COMPILE_BYTECODE=1 \
-    UV_LINK_MODE=copy
+    UV_LINK_MODE=copy \
+    UV_CACHE_DIR=/var/cache/uv
 WORKDIR /source
 
 # What comes from PyPI, without the groups `local` and `dev`: made again only when the lock file changes.
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
     uv sync --frozen --no-default-groups --no-install-workspace
