@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from transfer_contract.http import TransferCursor
 from transfer_contract.identity import opening_transfer_id, transfer_id_from_key, treasury_of
-from transfer_contract.names import transfer_id_of, workflow_id
+from transfer_contract.names import workflow_id
 from transfer_contract.steps import (
     Decision,
     Failure,
@@ -54,7 +54,7 @@ def test_an_opening_transfer_has_an_id_that_no_key_can_reach() -> None:
 
 
 def test_a_workflow_id_says_which_transfer_it_is() -> None:
-    assert transfer_id_of(workflow_id("t-1")) == "t-1"
+    assert workflow_id("t-1") == "transfer-t-1"
     assert treasury_of("EUR") == "treasury-eur"
 
 

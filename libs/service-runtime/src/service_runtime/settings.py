@@ -17,12 +17,6 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
-class HttpSettings(ServiceSettings):
-    """An HTTP process. It answers 503 rather than let a caller wait longer than this for another service."""
-
-    temporal_timeout_seconds: float = 2.0
-
-
 class WorkerSettings(ServiceSettings):
     """A Temporal worker. The grace must be longer than the longest step that a clean stop should let finish."""
 

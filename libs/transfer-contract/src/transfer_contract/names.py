@@ -49,7 +49,3 @@ _WORKFLOW_ID_PREFIX: Final = "transfer-"
 def workflow_id(transfer_id: str) -> str:
     """The one workflow id of a transfer, in every run (rule 3, design rule 6)."""
     return f"{_WORKFLOW_ID_PREFIX}{transfer_id}"
-
-
-def transfer_id_of(workflow_id: str) -> str:
-    return workflow_id.removeprefix(_WORKFLOW_ID_PREFIX)

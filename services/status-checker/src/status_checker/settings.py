@@ -1,9 +1,9 @@
 """Settings of status-checker, from the environment."""
 
-from service_runtime.settings import HttpSettings
+from service_runtime.settings import ServiceSettings
 
 
-class StatusCheckerSettings(HttpSettings):
+class StatusCheckerSettings(ServiceSettings):
     """Rows and Temporal are asked side by side, so 503 comes within about 2 s, before gateway gives up."""
 
     account_api_url: str

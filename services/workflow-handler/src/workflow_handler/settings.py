@@ -1,16 +1,14 @@
 """Settings of the two processes, from the environment."""
 
-from service_runtime.settings import HttpSettings, WorkerSettings
+from service_runtime.settings import ServiceSettings, WorkerSettings
 from transfer_contract.names import Process
 
 
-class ApiSettings(HttpSettings):
+class ApiSettings(ServiceSettings):
     account_api_url: str
     ledger_api_url: str
     internal_timeout_seconds: float = 1.0
-    """For one call to account-api or ledger-api; with Temporal's, a start answers 503 in less than 3 s."""
-
-    temporal_timeout_seconds: float = 1.5
+    """For one call to account-api or ledger-api; all that one call does shares `ANSWER_SECONDS`."""
 
 
 class WorkflowWorkerSettings(WorkerSettings):
