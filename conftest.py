@@ -1,9 +1,11 @@
 """One real PostgreSQL and one real Temporal server for a whole test run."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from uuid import uuid4
 
+import free_port
 import psycopg
 import pytest
 from psycopg import sql
@@ -20,6 +22,13 @@ class _SideBySide(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
         return "make" if path.stem in ("test_make_up", "test_readme_without_docker") else str(path.parent)
+
+
+def pytest_configure() -> None:
+    """Ports of its own for each process of xdist: a port is free for both until one has begun to listen on it."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    free_port.RANGE = free_port.RANGE[number::count]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

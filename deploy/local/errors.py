@@ -13,6 +13,8 @@ class StackError(Exception):
         reason = f": the end of {os.path.relpath(log)} says why; mend that and try again" if log else ""
         super().__init__(message + reason)
         self.log = log
+        for line in self.tail():
+            self.add_note(line)
 
     def tail(self) -> list[str]:
         if self.log is None or not self.log.exists():

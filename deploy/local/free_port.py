@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Collection
 
 RANGE = range(20000, 30000)
 """Below the ports that Linux and macOS give to outgoing connections: one of those would take the port of a process
@@ -23,5 +24,5 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    return next(port for port in random.sample(RANGE, len(RANGE)) if is_free(port))
+def free_port(*, besides: Collection[int] = ()) -> int:
+    return next(port for port in random.sample(RANGE, len(RANGE)) if port not in besides and is_free(port))

@@ -46,14 +46,17 @@ def renewed(local_dir: Path, *, names: list[str], published: dict[str, int], dem
     previous = load(local_dir)
     old_ports = previous.ports if previous else {}
     old_passwords = previous.passwords if previous else {}
-    ports = {name: _kept_or_free(old_ports.get(name)) for name in [*names, CONTROL] if name not in published}
+    ports = dict(published)
+    for name in (name for name in [*names, CONTROL] if name not in published):
+        ports[name] = _kept_or_free(old_ports.get(name), taken=set(ports.values()))
     passwords = {name: old_passwords.get(name) or secrets.token_hex(16) for name in DATABASES}
     passwords[CONTROL] = secrets.token_hex(16)
-    return State(str(local_dir), ports | published, passwords, demo_faults)
+    return State(str(local_dir), ports, passwords, demo_faults)
 
 
-def _kept_or_free(port: int | None) -> int:
-    return port if port is not None and is_free(port) else free_port()
+def _kept_or_free(port: int | None, *, taken: set[int]) -> int:
+    """None of `taken`: those are free as well until their processes have started."""
+    return port if port is not None and port not in taken and is_free(port) else free_port(besides=taken)
 
 
 def _file(local_dir: Path) -> Path:

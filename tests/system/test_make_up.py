@@ -18,6 +18,7 @@ import leftovers
 import processes
 import psycopg
 import pytest
+import state as states
 from errors import StackError
 from free_port import free_port
 from published_ports import PublishedPorts
@@ -207,6 +208,15 @@ def test_two_stacks_run_side_by_side(stack: Stack, tmp_path: Path, programs: Pat
     assert len(ports) == 2 * len(processes.ALL)
     other.down()
     assert all(process.state == "running" for process in stack.processes())
+
+
+def test_every_process_gets_a_port_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [*processes.ALL, states.CONTROL]
+    monkeypatch.setattr("free_port.RANGE", range(30000, 30000 + 2 * len(names)))
+    published = {processes.ALL[0]: 30000, states.TEMPORAL_UI: 30001}
+    for _ in range(20):
+        state = states.renewed(tmp_path, names=names, published=published, demo_faults=True)
+        assert len(set(state.ports.values())) == len(state.ports) == len(names) + 1
 
 
 def test_of_two_ups_at_once_one_starts_and_the_other_waits_for_it(stack: Stack) -> None:
