@@ -213,13 +213,24 @@ class LiveWorker(Payload):
     last_heartbeat_at: datetime
 
 
+class WorkerGap(Payload):
+    """A time in which no worker of a kind lived: from the last one's last heartbeat to the next one's start."""
+
+    began_at: datetime
+    ended_at: datetime
+
+
 class WorkerGroup(Payload):
-    """The workers of one process kind. `gone_since`: the last heartbeat of the last one, while none is live."""
+    """The workers of one process kind. `gone_since`: the last heartbeat of the last one, while none is live.
+
+    `last_gap`: the latest time without one that is over, as far back as the Temporal server remembers workers.
+    """
 
     process: Process
     queue: TaskQueue
     workers: list[LiveWorker]
     gone_since: datetime | None
+    last_gap: WorkerGap | None = None
     backlog: int | None
 
 

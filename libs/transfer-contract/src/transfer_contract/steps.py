@@ -96,6 +96,8 @@ class Occurrence(Payload):
     decided_at: datetime
     error: StepError | None = None
     """A refusal, or else the last error of the attempts before this one."""
+    worker: str | None = None
+    """The identity of the worker process that wrote the row."""
 
 
 class Failure(Payload):
@@ -109,6 +111,8 @@ class Failure(Payload):
     """Attempts of `step` known to the workflow when it gave up."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    worker: str | None = None
+    """The identity of the worker process that made the last of them, as far as the workflow knows."""
 
 
 class StepRow(Payload):
@@ -176,4 +180,5 @@ def refusal_of(row: StepRow) -> Failure:
         attempts=row.forward.attempt,
         started_at=row.forward.scheduled_at,
         finished_at=row.forward.decided_at,
+        worker=row.forward.worker,
     )

@@ -116,6 +116,10 @@ class StepView(Payload):
     started_at: datetime | None
     finished_at: datetime | None
     error: StepError | None
+    worker: str | None = None
+    """The identity of the worker process that made its last attempt."""
+    next_attempt_at: datetime | None = None
+    """While it waits for its next attempt."""
 
 
 class FailureView(Payload):

@@ -20,6 +20,8 @@ class TransferStep(BaseModel):
     started_at: Timestamp | None
     finished_at: Timestamp | None
     error: StepError | None = Field(description="The last error of its attempts")
+    worker: str | None = Field(description="The worker process that made its last attempt")
+    next_attempt_at: Timestamp | None = Field(description="While it waits for its next attempt")
 
 
 class Transfer(BaseModel):
@@ -146,11 +148,17 @@ class Worker(BaseModel):
     last_heartbeat_at: Timestamp
 
 
+class WorkerGap(BaseModel):
+    began_at: Timestamp
+    ended_at: Timestamp
+
+
 class WorkerGroup(BaseModel):
     process: Process
     queue: TaskQueue
     workers: list[Worker] = Field(description="The live ones")
     gone_since: Timestamp | None = Field(description="The last heartbeat of the last one, while none is alive")
+    last_gap: WorkerGap | None = Field(description="The latest time without a live one that is over")
     backlog: int | None = Field(description="Tasks that wait for a worker")
 
 
