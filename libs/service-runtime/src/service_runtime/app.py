@@ -1,6 +1,7 @@
 """An HTTP process: a FastAPI app with health, readiness, metrics, request ids and problems, and its server."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
@@ -42,6 +43,7 @@ def create_app(
 ) -> FastAPI:
     """An app with `/healthz` (the process answers), `/readyz` (each named check holds, else 503) and `/metrics`."""
     app = FastAPI(title=process.value, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
     app.add_middleware(RequestIdMiddleware)
 
@@ -84,7 +86,18 @@ def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
 
 
 class _CleanlyStoppingServer(uvicorn.Server):
-    """Ends with status 0 where a signal asked it to stop: uvicorn would raise the signal once more at the end."""
+    """Ends with status 0 where a signal asked it to stop: uvicorn would raise the signal once more at the end.
+
+    Tells the app's streams first: they never end by themselves, and would be waited for.
+    """
+
+    def __init__(self, app: FastAPI, settings: ServiceSettings) -> None:
+        super().__init__(http_config(app, settings))
+        self._stopping: asyncio.Event = app.state.stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -95,7 +108,7 @@ class _CleanlyStoppingServer(uvicorn.Server):
 
 def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
     """Its `serve()` ends at SIGTERM or SIGINT, and raises SystemExit where it can't have the port."""
-    return _CleanlyStoppingServer(http_config(app, settings))
+    return _CleanlyStoppingServer(app, settings)
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:

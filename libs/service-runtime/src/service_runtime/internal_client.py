@@ -1,6 +1,6 @@
 """Calls from one service to another's internal HTTP API: one pooled client, timeouts, request id, errors."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Self, TypeVar
 
 import httpx
@@ -10,6 +10,7 @@ from transfer_contract.names import Process
 
 from service_runtime.problems import Problem, unavailable
 from service_runtime.request_id import HEADER, current_request_id
+from service_runtime.streams import SILENCE_SECONDS
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Query = Mapping[str, str | int | None]
@@ -58,6 +59,20 @@ class InternalClient:
         response = await self._send("POST", path, body=body)
         return response.status_code, self._parse(response, answer)
 
+    async def stream(self, path: str, item: type[Answer], *, query: Query | None = None) -> AsyncGenerator[Answer]:
+        """The items of a `streams.json_lines`, until the other side ends. Raises as the other calls do, at any time."""
+        timeout = httpx.Timeout(self._timeout_seconds, read=SILENCE_SECONDS)
+        try:
+            async with self._http.stream("GET", path, params=_given(query), timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise self._problem(response)
+                async for line in response.aiter_lines():
+                    if line:
+                        yield item.model_validate_json(line)
+        except (httpx.HTTPError, ValidationError) as error:
+            raise unavailable(self._process) from error
+
     async def command(self, path: str) -> None:
         """A `POST` without body whose answer is its status alone."""
         await self._send("POST", path)
@@ -81,7 +96,7 @@ class InternalClient:
             response = await self._http.request(
                 method,
                 path,
-                params={name: value for name, value in (query or {}).items() if value is not None},
+                params=_given(query),
                 content=body.model_dump_json() if body else None,
                 headers={"Content-Type": "application/json"} if body else None,
                 timeout=httpx.Timeout(self._timeout_seconds + extra_seconds, connect=self._timeout_seconds),
@@ -106,6 +121,10 @@ class InternalClient:
         if details.code is ProblemCode.UNAVAILABLE:
             return Problem(details.code, details.detail)
         return Problem(details.code, details.detail, details.errors or ())
+
+
+def _given(query: Query | None) -> dict[str, str | int]:
+    return {name: value for name, value in (query or {}).items() if value is not None}
 
 
 async def _pass_request_id_on(request: httpx.Request) -> None:

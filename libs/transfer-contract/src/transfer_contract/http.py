@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from transfer_contract.names import Process, TaskQueue
 from transfer_contract.steps import FinalStatus, Payload, StepRow
-from transfer_contract.transfers import TransferRequest
+from transfer_contract.transfers import TransferRequest, TransferView
 
 Item = TypeVar("Item")
 
@@ -202,6 +202,15 @@ class TransferStarted(Payload):
     created_at: datetime
 
 
+# workers
+
+
+class CrashStarted(Payload):
+    """The last that is heard of a worker which was asked to crash."""
+
+    process: Process
+
+
 # status-checker
 
 
@@ -238,7 +247,23 @@ class WorkersView(Payload):
     items: list[WorkerGroup]
 
 
+class Interruption(Payload):
+    """Why the overview isn't up to date; None once it is again."""
+
+    detail: str | None
+
+
 class Reconciliation(Payload):
     balanced: bool
     currencies: list[CurrencyTotals]
     discrepancies: list[Discrepancy]
+
+
+class Overview(Payload):
+    """What is new since the last one. `transfers` are the latest, and earlier ones that were shown and aren't final."""
+
+    transfers: Page[TransferView] | None = None
+    accounts: Page[Account] | None = None
+    reconciliation: Reconciliation | None = None
+    workers: WorkersView | None = None
+    interruption: Interruption | None = None

@@ -10,11 +10,15 @@ from transfer_contract.names import Process
 
 from gateway.accounts_api import AccountsApi
 from gateway.allowed_methods import install_allow_header
+from gateway.demo_api import DemoApi
 from gateway.docs import docs_router
 from gateway.downstream import Downstream
+from gateway.events_api import EventsApi
 from gateway.observation import HttpMetrics, Observation
 from gateway.openapi import describe
 from gateway.operations_api import OperationsApi
+from gateway.page import PageFiles
+from gateway.page_settings import page_settings_router
 from gateway.security_headers import SecurityHeaders
 from gateway.settings import Settings
 from gateway.transfers_api import TransfersApi
@@ -39,8 +43,13 @@ def create_gateway(downstream: Downstream, settings: Settings) -> FastAPI:
     app.user_middleware.append(Middleware(Observation, HttpMetrics(registry)))  # innermost: it logs the request id
     app.include_router(TransfersApi(downstream, demo_faults=settings.demo_faults).router())
     app.include_router(AccountsApi(downstream).router())
+    app.include_router(EventsApi(downstream).router())
     app.include_router(OperationsApi(downstream, reconciliation_seconds=settings.reconciliation_seconds).router())
+    if settings.demo_faults:
+        app.include_router(DemoApi(downstream).router())
+    app.include_router(page_settings_router(settings))
     app.include_router(docs_router())
+    app.include_router(PageFiles().router())
     describe(app)
     install_allow_header(app)
     return app

@@ -1,16 +1,18 @@
 """The internal HTTP API of status-checker: a transfer, the list of them, the workers, the reconciliation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from service_runtime.problems import Problem, invalid_field
-from transfer_contract.http import Page, ProblemCode, Reconciliation, TransferCursor, WorkersView
+from service_runtime.streams import json_lines, opened
+from transfer_contract.http import Overview, Page, ProblemCode, Reconciliation, TransferCursor, WorkersView
 from transfer_contract.transfers import TransferStatus, TransferView
 
 from status_checker.transfer_list import ListQuery, TransferList
 from status_checker.waiting import Waiting
+from status_checker.watches import Watches
 
 MAX_WAIT_SECONDS: Final = 30
 """Below what proxies and clients usually put up with; who wants to wait longer asks again."""
@@ -48,6 +50,23 @@ def transfers_router(waiting: Waiting, transfers: TransferList) -> APIRouter:
     ) -> Page[TransferView]:
         query = ListQuery(status=status, account=account, limit=limit, after=_decode(cursor))
         return await transfers.page(query)
+
+    return router
+
+
+def events_router(watches: Watches, overviews: Callable[[], AsyncGenerator[Overview]]) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/transfers/{transfer_id}/events")
+    async def follow_transfer(request: Request, transfer_id: TransferId) -> Response:
+        """A line for the transfer as it is and for each change, up to the final one."""
+        _, views = await opened(watches.views(transfer_id))
+        return json_lines(request, views)
+
+    @router.get("/events")
+    async def follow_overview(request: Request) -> Response:
+        """A line for each `Overview`."""
+        return json_lines(request, overviews())
 
     return router
 

@@ -11,10 +11,11 @@ from status_checker.step_views import StepName, compensation_view, forward_view,
 from status_checker.timeline import Timeline
 
 
-def live_view(
-    transfer: TransferRequest, rows: Iterable[StepRow], timeline: Timeline, *, waiting_for: Process | None
-) -> TransferView:
-    """A step's row stands above what history says of it, so that a step looks the same when the transfer is final."""
+def live_view(transfer: TransferRequest, rows: Iterable[StepRow], timeline: Timeline) -> TransferView:
+    """All but `waiting_for`.
+
+    A step's row stands above what history says of it, so that it looks the same when the transfer is final.
+    """
     by_step = {row.step: row for row in [*rows, *timeline.rows]}
     failure = timeline.failure or _failure_in(by_step)
     pending = {step.view.name: step.view for step in timeline.open}
@@ -26,7 +27,6 @@ def live_view(
         status,
         [*forward, *undone],
         failure=None if status in (TransferStatus.ACCEPTED, TransferStatus.RUNNING) else failure,
-        waiting_for=waiting_for,
     )
 
 

@@ -14,8 +14,10 @@ from service_runtime.temporal import lazy_client, temporal_answers
 from temporalio.client import Client
 from transfer_contract.names import Process
 
-from status_checker.api import operations_router, transfers_router
+from status_checker.api import events_router, operations_router, transfers_router
+from status_checker.latest_transfers import LatestTransfers
 from status_checker.live_workers import LiveWorkers
+from status_checker.overview import OverviewFeed, Sources
 from status_checker.participants import Participants
 from status_checker.reconciliation import reconcile
 from status_checker.running_transfers import RunningTransfers
@@ -24,6 +26,7 @@ from status_checker.settings import StatusCheckerSettings
 from status_checker.status import StatusChecker
 from status_checker.transfer_list import TransferList
 from status_checker.waiting import Waiting
+from status_checker.watches import Watches
 from status_checker.workers_view import view_workers
 
 
@@ -57,20 +60,27 @@ def build_app(
     ledger_api: InternalClient,
 ) -> FastAPI:
     timeout = settings.temporal_timeout_seconds
-    participants, runs = Participants(account_api, ledger_api), Runs(client, timeout_seconds=timeout)
+    registry = CollectorRegistry()
+    participants, runs = Participants(account_api, ledger_api), Runs(client, registry, timeout_seconds=timeout)
     checker = StatusChecker(participants, runs, live_workers)
+    watches = Watches(checker, runs, live_workers)
     listed = TransferList(participants, RunningTransfers(client, timeout_seconds=timeout), checker)
     checks: dict[str, ReadinessCheck] = {
         "temporal": partial(temporal_answers, client),
         Process.ACCOUNT_API: account_api.is_ready,
         Process.LEDGER_API: ledger_api.is_ready,
     }
-    app = create_app(Process.STATUS_CHECKER, checks, registry=CollectorRegistry())
-    app.include_router(transfers_router(Waiting(checker, runs), listed))
-    app.include_router(
-        operations_router(
-            partial(view_workers, client, live_workers, timeout_seconds=timeout),
-            partial(reconcile, account_api, ledger_api),
-        )
+    app = create_app(Process.STATUS_CHECKER, checks, registry=registry)
+    workers = partial(view_workers, client, live_workers, timeout_seconds=timeout)
+    reconciliation = partial(reconcile, account_api, ledger_api)
+    sources = Sources(
+        transfers=lambda: LatestTransfers(listed, checker).look,
+        accounts=participants.accounts,
+        workers=workers,
+        reconciliation=reconciliation,
+        workers_changed=live_workers.changed,
     )
+    app.include_router(transfers_router(Waiting(checker, runs, watches), listed))
+    app.include_router(events_router(watches, OverviewFeed(sources).overviews))
+    app.include_router(operations_router(workers, reconciliation))
     return app

@@ -8,11 +8,14 @@ from typing import Final
 
 from service_runtime.internal_client import InternalClient, Query
 from service_runtime.problems import Problem
-from transfer_contract.http import Page, ProblemCode, TransferIds, TransferRows
+from transfer_contract.http import Account, Page, ProblemCode, TransferIds, TransferRows
 from transfer_contract.steps import StepRow
 from transfer_contract.transfers import TransferRequest, TransferView
 
 from status_checker.final_view import final_view
+
+ACCOUNTS: Final = 50
+"""As many as a page shows at first."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Participants:
     async def page(self, query: Query) -> Page[TransferRows]:
         """A page of transfers that have accounts rows, newest first."""
         return await self._account_api.get("/transfers", Page[TransferRows], query=query)
+
+    async def accounts(self) -> Page[Account]:
+        """The first page of them."""
+        return await self._account_api.get("/accounts", Page[Account], query={"limit": ACCOUNTS})
 
     async def known(self, transfer_ids: Sequence[str]) -> AbstractSet[str]:
         """Those of them that have an accounts row by now."""

@@ -5,22 +5,29 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
+from prometheus_client import CollectorRegistry, Counter
 from service_runtime.temporal import ask_temporal
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowHistoryEventFilterType
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowHistoryEventFilterType,
+)
 from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.names import workflow_id
 from transfer_contract.transfers import TransferMemo, TransferRequest, TransferResult
 
 from status_checker.timeline import Timeline, read_result, read_timeline
 
-TICK_SECONDS: Final = 1.0
-"""Attempts and workers change without an event, so one looks again at least this often."""
-
 LONG_POLL_SECONDS: Final = 2.0
 """A server that hangs looks like a run that goes on: no longer than this does it hold up what the rows may know."""
 
-BURST_SECONDS: Final = 0.05
+BURST_SECONDS: Final = 0.02
 """A workflow task writes several events within milliseconds: one look for all of them."""
+
+Pulse = tuple[object, ...]
+"""What of a run changes without an event in its history: equal as long as nothing has."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,14 @@ class Run:
     is_closed: bool
     result: TransferResult | None
     timeline: Timeline
+    pulse: Pulse
 
 
 class Runs:
-    def __init__(self, client: Client, *, timeout_seconds: float) -> None:
+    def __init__(self, client: Client, registry: CollectorRegistry, *, timeout_seconds: float) -> None:
         self._client = client
         self._timeout_seconds = timeout_seconds
+        self._requests = Counter("temporal_requests", "Requests about single transfers.", ["call"], registry=registry)
 
     async def newest(self, transfer_id: str) -> Run | None:
         """None where Temporal knows of none. Raises `Problem(unavailable)` where it can't be asked."""
@@ -59,39 +68,73 @@ class Runs:
             return True
         return True
 
-    async def ticks(self, transfer_id: str) -> AsyncGenerator[None]:
-        """At once, then after every new event and at least once in `TICK_SECONDS`; no event is missed in between."""
+    async def pulse(self, transfer_id: str) -> Pulse | None:
+        """One cheap request. None where Temporal knows of no run. Raises `Problem(unavailable)`."""
+        description = await ask_temporal(lambda: self._describe(transfer_id), timeout_seconds=self._timeout_seconds)
+        return _pulse(description) if description else None
+
+    async def events(self, transfer_id: str) -> AsyncGenerator[None]:
+        """At once, then after every new event; between them one request waits at the server, some 20 s each.
+
+        Ends with the run, or at once where there is none or Temporal can't be asked.
+        """
         events = self._handle(transfer_id).fetch_history_events(wait_new_event=True)
         while True:
+            self._requests.labels("wait for history").inc()
             try:
-                async with asyncio.timeout(TICK_SECONDS):
-                    await events.fetch_next_page()
-            except TimeoutError:
-                nothing_to_wait_for = False
-            except (RPCError, RuntimeError):
-                nothing_to_wait_for = True
-            else:
-                nothing_to_wait_for = events.next_page_token is None
+                await events.fetch_next_page()
+            except (RPCError, RuntimeError):  # RuntimeError: the lazy client's first connection
+                return
             yield
-            await asyncio.sleep(TICK_SECONDS if nothing_to_wait_for else BURST_SECONDS)
+            if events.next_page_token is None:
+                return
+            await asyncio.sleep(BURST_SECONDS)
 
     async def _read(self, transfer_id: str) -> Run | None:
+        description = await self._describe(transfer_id)
+        memo = await description.memo_value(TransferMemo.KEY, None, type_hint=TransferMemo) if description else None
+        if description is None or memo is None:
+            return None
+        self._requests.labels("history").inc()
         try:
-            description = await self._handle(transfer_id).describe()
-            memo = await description.memo_value(TransferMemo.KEY, None, type_hint=TransferMemo)
             history = await self._handle(transfer_id, description.run_id).fetch_history()
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
-        if memo is None:
+            _raise_unless_not_found(error)
             return None
         return Run(
             transfer=memo.transfer,
             is_closed=description.status is not WorkflowExecutionStatus.RUNNING,
             result=read_result(history.events),
             timeline=read_timeline(history.events, description.raw_description.pending_activities),
+            pulse=_pulse(description),
         )
+
+    async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
+        self._requests.labels("describe").inc()
+        try:
+            return await self._handle(transfer_id).describe()
+        except RPCError as error:
+            _raise_unless_not_found(error)
+            return None
 
     def _handle(self, transfer_id: str, run_id: str | None = None) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(workflow_id(transfer_id), run_id=run_id)
+
+
+def _pulse(description: WorkflowExecutionDescription) -> Pulse:
+    activities = (
+        (
+            activity.activity_id,
+            activity.attempt,
+            activity.state,
+            activity.last_worker_identity,
+            activity.next_attempt_schedule_time.ToNanoseconds(),
+        )
+        for activity in description.raw_description.pending_activities
+    )
+    return (description.run_id, description.status, *activities)
+
+
+def _raise_unless_not_found(error: RPCError) -> None:
+    if error.status is not RPCStatusCode.NOT_FOUND:
+        raise error

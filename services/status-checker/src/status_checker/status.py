@@ -1,9 +1,12 @@
 """The status of one transfer: final rows first, else what Temporal shows (design rule 8, saga rule 11)."""
 
 import asyncio
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from service_runtime.problems import Problem
 from transfer_contract.http import ProblemCode
+from transfer_contract.names import Process
 from transfer_contract.transfers import TransferView
 
 from status_checker.final_view import are_complete, final_view
@@ -15,6 +18,19 @@ from status_checker.runs import Run, Runs
 from status_checker.timeline import Timeline
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What one look has found. `run` is the open run that carries the transfer, where there is one."""
+
+    view: TransferView
+    run: Run | None = None
+
+    def told(self, live: AbstractSet[Process]) -> TransferView:
+        """The transfer as it is while these processes live: who dies or starts changes that without a new look."""
+        waiting_for = waits_for(self.run.timeline, live) if self.run else None
+        return self.view.model_copy(update={"waiting_for": waiting_for}) if waiting_for else self.view
+
+
 class StatusChecker:
     def __init__(self, participants: Participants, runs: Runs, live_workers: LiveWorkers) -> None:
         self._participants = participants
@@ -23,39 +39,40 @@ class StatusChecker:
 
     async def look(self, transfer_id: str) -> TransferView:
         """The transfer now. Raises `Problem`: `not_found`, or `unavailable` where it would have to guess."""
+        return (await self.see(transfer_id)).told(self._live_workers.processes())
+
+    async def see(self, transfer_id: str) -> Seen:
+        """The same, for one who goes on watching."""
         asking = asyncio.create_task(or_problem(self._runs.newest(transfer_id)))
         try:
             known = await or_problem(self._participants.rows(transfer_id))
             if view := _if_final(known):
-                return view
+                return Seen(view)
             run = await asking
         finally:
             asking.cancel()
         if isinstance(known, Problem):
-            return _from_result(run, known)
+            return Seen(_from_result(run, known))
         if isinstance(run, Problem):
             raise run
         return await self._beside(run, transfer_id, known)
 
     async def look_beside(self, transfer_id: str, known: KnownRows) -> TransferView:
         """The same, for a transfer whose rows have just been read and weren't final."""
-        return await self._beside(await self._runs.newest(transfer_id), transfer_id, known)
+        seen = await self._beside(await self._runs.newest(transfer_id), transfer_id, known)
+        return seen.told(self._live_workers.processes())
 
     async def final(self, transfer_id: str) -> TransferView | None:
         """The transfer by its rows alone, where they are final; None also where they can't be read."""
         return _if_final(await or_problem(self._participants.rows(transfer_id)))
 
-    async def _beside(self, run: Run | None, transfer_id: str, known: KnownRows) -> TransferView:
+    async def _beside(self, run: Run | None, transfer_id: str, known: KnownRows) -> Seen:
         if run is None or run.is_closed:
-            return await self._without_running(transfer_id, run)
-        return self._while_running(known, run)
-
-    def _while_running(self, known: KnownRows, run: Run) -> TransferView:
+            return Seen(await self._without_running(transfer_id, run))
         transfer = known.transfer or run.transfer
         if transfer.fingerprint != run.transfer.fingerprint:  # the run will find out that the key was another's
-            return live_view(transfer, known.rows, Timeline(), waiting_for=None)
-        waiting_for = waits_for(run.timeline, self._live_workers.processes())
-        return live_view(transfer, known.rows, run.timeline, waiting_for=waiting_for)
+            return Seen(live_view(transfer, known.rows, Timeline()))
+        return Seen(live_view(transfer, known.rows, run.timeline), run)
 
     async def _without_running(self, transfer_id: str, run: Run | None) -> TransferView:
         """Reads the rows again: a run that closed has made them final, perhaps after they were first read."""
@@ -65,10 +82,10 @@ class StatusChecker:
         if known.unread is not None:
             raise known.unread
         if known.transfer is not None:
-            return live_view(known.transfer, known.rows, Timeline(), waiting_for=None)
+            return live_view(known.transfer, known.rows, Timeline())
         if run is None:
             raise Problem(ProblemCode.NOT_FOUND, f"There is no transfer {transfer_id}.")
-        return live_view(run.transfer, (), run.timeline, waiting_for=None)
+        return live_view(run.transfer, (), run.timeline)
 
 
 def _if_final(known: KnownRows | Problem) -> TransferView | None:

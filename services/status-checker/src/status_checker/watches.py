@@ -1,0 +1,142 @@
+"""Watching transfers: one watch for all who follow the same transfer, and few requests for all watches together.
+
+New events wake a watch by a request that waits at the Temporal server. What changes without an event (attempts, who is
+at it) is looked for by a description, at most `LOOKS_PER_SECOND` of them for all watches together. Workers that die or
+start change what is told without any request.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+from typing import Final
+
+from service_runtime.background import beside
+from service_runtime.broadcast import Broadcast
+from service_runtime.problems import Problem
+from transfer_contract.http import ProblemCode
+from transfer_contract.transfers import TransferView
+
+from status_checker.live_workers import LiveWorkers
+from status_checker.pace import Pace
+from status_checker.runs import Runs
+from status_checker.status import Seen, StatusChecker
+
+LOOKS_PER_SECOND: Final = 50
+"""A tenth of what 500 watches would ask for at one a second; with fewer than 25 each has its two looks a second."""
+
+LOOK_SECONDS: Final = 0.5
+RESTART_SECONDS: Final = 2.0
+"""Before asking for events again, of a new run or of a server that was away."""
+
+_VIEW: Final = "view"
+
+
+class Watches:
+    def __init__(self, checker: StatusChecker, runs: Runs, live_workers: LiveWorkers) -> None:
+        self._checker = checker
+        self._runs = runs
+        self._live_workers = live_workers
+        self._pace = Pace(per_second=LOOKS_PER_SECOND)
+        self._watched: dict[str, Broadcast[str, TransferView]] = {}
+
+    async def views(self, transfer_id: str, *, known: str | None = None) -> AsyncGenerator[TransferView]:
+        """The transfer each time its version is another than the last one, `known` at first; ends with a final one.
+
+        Whoever is slow sees the latest one. Raises `Problem` as `StatusChecker.look` does at first, `not_found` also
+        later.
+        """
+        watch = self._watched.setdefault(transfer_id, Broadcast(partial(self._watch, transfer_id)))
+        try:
+            async with aclosing(watch.listen()) as changes:
+                async for change in changes:
+                    view = change[_VIEW]
+                    if view.version != known:
+                        known = view.version
+                        yield view
+                    if view.status.is_final:
+                        return
+        finally:
+            if not watch.is_listened_to:
+                self._watched.pop(transfer_id, None)
+
+    async def _watch(self, transfer_id: str) -> AsyncGenerator[dict[str, TransferView]]:
+        watch = _Watch(transfer_id, self._checker, self._runs, self._live_workers, self._pace)
+        version = None
+        async with aclosing(watch.looks()) as looks:
+            async for view in looks:
+                if view.version != version:
+                    version = view.version
+                    yield {_VIEW: view}
+                if view.status.is_final:
+                    return
+
+
+class _Watch:
+    """One transfer's watch, from its first look on."""
+
+    def __init__(
+        self, transfer_id: str, checker: StatusChecker, runs: Runs, live_workers: LiveWorkers, pace: Pace
+    ) -> None:
+        self._transfer_id = transfer_id
+        self._checker = checker
+        self._runs = runs
+        self._live_workers = live_workers
+        self._pace = pace
+        self._is_outdated = False
+        self._awake = asyncio.Event()
+
+    async def looks(self) -> AsyncGenerator[TransferView]:
+        """The transfer at first and whenever it may have changed."""
+        self._seen = await self._checker.see(self._transfer_id)
+        async with beside(self._by_events(), self._by_attempts(), self._by_workers()):
+            while True:
+                yield self._seen.told(self._live_workers.processes())
+                await self._awake.wait()
+                self._awake.clear()
+                await self._look_if_outdated()
+
+    async def _look_if_outdated(self) -> None:
+        if not self._is_outdated:
+            return
+        self._is_outdated = False
+        try:
+            self._seen = await self._checker.see(self._transfer_id)
+        except Problem as problem:
+            if problem.code is ProblemCode.NOT_FOUND:
+                raise
+            self._is_outdated = True  # until a later turn of `_by_attempts`
+
+    def _look_again(self) -> None:
+        self._is_outdated = True
+        self._awake.set()
+
+    async def _by_events(self) -> None:
+        while True:
+            if self._seen.run is not None:
+                async with aclosing(self._runs.events(self._transfer_id)) as events:
+                    async for _ in events:
+                        self._look_again()
+            await asyncio.sleep(RESTART_SECONDS)
+            await self._pace.turn()
+
+    async def _by_attempts(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._pace.turn()
+            if self._is_outdated or await self._has_changed(self._seen):
+                self._look_again()
+
+    async def _has_changed(self, seen: Seen) -> bool:
+        """Without an open run only the rows tell, and they have to be read whole."""
+        if seen.run is None:
+            return True
+        try:
+            return await self._runs.pulse(self._transfer_id) != seen.run.pulse
+        except Problem:
+            return False
+
+    async def _by_workers(self) -> None:
+        while True:
+            await self._live_workers.changed.wait()
+            self._awake.set()
