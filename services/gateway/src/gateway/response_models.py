@@ -51,6 +51,10 @@ class TransferPage(BaseModel):
     next_cursor: str | None
 
 
+class LatestTransfers(BaseModel):
+    items: list[Transfer]
+
+
 class Account(BaseModel):
     id: str
     owner: str
@@ -168,3 +172,15 @@ class Workers(BaseModel):
     @classmethod
     def of(cls, view: http.WorkersView) -> Self:
         return cls.model_validate(view.model_dump())
+
+
+class HttpProcess(BaseModel):
+    process: Process
+    ready: bool = Field(description="It is alive, and what it needs itself is there")
+    gone_since: Timestamp | None = Field(
+        description="While it isn't alive: when it last was, or since when that is known"
+    )
+
+
+class HttpProcesses(BaseModel):
+    items: list[HttpProcess]

@@ -8,9 +8,19 @@ class Settings(ServiceSettings):
     status_checker_url: str
     account_api_url: str
     ledger_api_url: str
+    workflow_worker_url: str | None = None
+    account_worker_url: str | None = None
+    ledger_worker_url: str | None = None
+    """The workers' own HTTP, where a demo may let them crash."""
 
     demo_faults: bool = False
-    """Whether a transfer may ask for a `scenario`."""
+    """Whether a transfer may ask for a `scenario`, and a worker be made to crash."""
+
+    temporal_ui_url: str | None = None
+    temporal_namespace: str = "default"
+    kill_command: str | None = None
+    start_command: str | None = None
+    """What the page links to and shows. Commands have `{process}` where a process's name belongs."""
 
     call_timeout_seconds: float = 2.6
     """One call to another service: longer than that one waits for Temporal or a database before it answers 503."""

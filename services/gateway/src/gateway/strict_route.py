@@ -1,7 +1,7 @@
 """The route class of the public API: every request passes these checks before FastAPI's models see it."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
@@ -11,11 +11,14 @@ from transfer_contract.http import ProblemCode
 
 from gateway.strict_json import StrictJsonRequest
 
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_PAGES: Final = frozenset({"same-origin", "none"})
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRoute(APIRoute):
-    """Refuses bodies that are too large or not strict JSON, and query parameters that it doesn't know."""
+    """Refuses what another site's page sends, bodies that are too large or no strict JSON, unknown query parameters."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -25,6 +28,7 @@ class StrictRoute(APIRoute):
             request = StrictJsonRequest(plain.scope, plain.receive)
             _refuse_odd_path(request)
             _refuse_odd_query(request, known)
+            _refuse_foreign_page(request)
             if self.body_field is None:
                 request.refuse_large_body()
             else:
@@ -56,3 +60,12 @@ def _refuse_odd_query(request: Request, known: set[str]) -> None:
             raise invalid_field(name, "is not a parameter of this call")
         if given.count(name) > 1:
             raise invalid_field(name, "is given more than once")
+
+
+def _refuse_foreign_page(request: Request) -> None:
+    """A browser sends a POST without a body for any page, without asking us; but it says whose page it was.
+
+    `none` is the user's own doing. A page on another port of this host is `same-site`, and no more ours.
+    """
+    if request.method not in _READING and request.headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
+        raise invalid_field("Sec-Fetch-Site", "the request was sent by another site's page")
