@@ -30,6 +30,7 @@ async def test_cancel_during_a_step_that_then_applies_late_is_aborted_and_the_la
     assert harness.faults.order == [*FORWARD[: FORWARD.index(step) + 1], *WHOLE_ABORT]
     assert result.failure is not None
     assert (result.failure.code, result.failure.step) == (FailureCode.CANCELLED, step)
+    assert result.failure.worker is None
     harness.faults.go.set()
     await asyncio.sleep(0.2)
     harness.check(result)

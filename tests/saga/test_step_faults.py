@@ -53,6 +53,7 @@ async def test_a_step_whose_attempts_are_used_up_before_applying_is_aborted_in_f
     assert result.failure is not None
     expected = FailureCode.STEP_FAILED if fault is Fault.FAILS else FailureCode.STEP_TIMED_OUT
     assert (result.failure.code, result.failure.step, result.failure.attempts) == (expected, step, 3)
+    assert result.failure.worker == (harness.client.identity if fault is Fault.FAILS else None)
 
 
 @pytest.mark.parametrize("step", [Step.WITHDRAW, Step.DEPOSIT])

@@ -1,10 +1,13 @@
 """What surrounds an activity, on a real Temporal server: heartbeats, the last error, metrics."""
 
+import dataclasses
+import os
+import socket
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -15,6 +18,7 @@ from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 QUEUE = "interceptor-tests"
@@ -69,6 +73,16 @@ async def worker(client: Client, registry: CollectorRegistry) -> AsyncIterator[N
 
 async def run(client: Client, name: str) -> object:
     return await client.execute_workflow(OneActivity.run, name, id=f"one-{uuid4()}", task_queue=QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("queue", "process"), [("accounts", "account-worker"), ("ledger", "ledger-worker"), (QUEUE, None)]
+)
+def test_an_attempt_knows_the_worker_process_that_makes_it(queue: str, process: str | None) -> None:
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, task_queue=queue)
+    worker = f"{process}@{socket.gethostname()}:{os.getpid()}" if process else None
+    assert environment.run(lambda: this_attempt().decided(datetime.now(UTC))).worker == worker
 
 
 async def test_an_attempt_knows_the_error_of_the_one_before(temporal_client: Client) -> None:

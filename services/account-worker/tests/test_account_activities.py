@@ -10,9 +10,11 @@ import structlog
 from account_worker.activities import AccountStepActivities
 from account_worker.demo_faults import DemoFaults, Faults, NoFaults
 from prometheus_client import CollectorRegistry
+from service_runtime.worker_identity import worker_identity
 from sqlalchemy import Engine
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 from temporalio.testing import ActivityEnvironment
+from transfer_contract.names import Process, TaskQueue
 from transfer_contract.steps import Decision, Occurrence, Step, StepError, StepRow
 from transfer_contract.transfers import AbortRequest, Scenario, TransferRequest
 
@@ -49,7 +51,7 @@ def environment() -> ActivityEnvironment:
     return ActivityEnvironment()
 
 
-def test_an_activity_answers_its_row_and_which_attempt_decided_it(
+def test_an_activity_answers_its_row_and_which_attempt_of_which_worker_decided_it(
     activities: AccountStepActivities,
     environment: ActivityEnvironment,
     open_account: OpenAccount,
@@ -57,18 +59,44 @@ def test_an_activity_answers_its_row_and_which_attempt_decided_it(
 ) -> None:
     request = new_transfer(open_account(500), open_account())
     error = StepError(code="OperationalError", detail="the server went away")
-    environment.info = dataclasses.replace(environment.info, attempt=3, heartbeat_details=[error.model_dump()])
+    environment.info = dataclasses.replace(
+        environment.info, attempt=3, heartbeat_details=[error.model_dump()], task_queue=TaskQueue.ACCOUNTS
+    )
     row = environment.run(activities.withdraw, request)
     assert row == StepRow(
         transfer_id=request.transfer_id,
         step=Step.WITHDRAW,
         decision=Decision.APPLIED,
         forward=Occurrence(
-            attempt=3, scheduled_at=environment.info.scheduled_time, decided_at=row.finished_at, error=error
+            attempt=3,
+            scheduled_at=environment.info.scheduled_time,
+            decided_at=row.finished_at,
+            error=error,
+            worker=worker_identity(Process.ACCOUNT_WORKER),
         ),
     )
+    assert environment.run(activities.withdraw, request) == row  # read from the database, written once
     assert environment.run(activities.deposit, request).decision is Decision.APPLIED
     assert environment.run(activities.release, request).decision is Decision.APPLIED
+
+
+def test_an_abort_keeps_the_workers_that_it_has_heard_of(
+    activities: AccountStepActivities,
+    environment: ActivityEnvironment,
+    open_account: OpenAccount,
+    new_transfer: NewTransfer,
+    abort: Abort,
+) -> None:
+    request = new_transfer(open_account(500), open_account())
+    environment.info = dataclasses.replace(environment.info, task_queue=TaskQueue.ACCOUNTS)
+    environment.run(activities.withdraw, request)
+    asked = abort(request)
+    asked = asked.model_copy(update={"failure": asked.failure.model_copy(update={"worker": "ledger-worker@host:1"})})
+    for _ in range(2):  # the second time as the database has it
+        row = environment.run(activities.withdraw_compensation, asked)
+        assert row.compensation is not None
+        assert row.compensation.worker == worker_identity(Process.ACCOUNT_WORKER)
+        assert row.failure == asked.failure
 
 
 def test_a_refusal_is_committed_and_then_raised_as_an_error_that_is_never_retried(

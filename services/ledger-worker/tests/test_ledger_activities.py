@@ -13,6 +13,7 @@ from ledger_worker.settings import LedgerWorkerSettings
 from ledger_worker.worker import build_worker
 from prometheus_client import CollectorRegistry
 from service_runtime.database import create_database_engine
+from service_runtime.worker_identity import worker_identity
 from sqlalchemy import Engine
 from temporalio import workflow
 from temporalio.client import Client
@@ -37,7 +38,7 @@ def activities(ledger_engine: Engine) -> LedgerStepActivities:
 def environment(attempt: int = 1, last_error: StepError | None = None) -> ActivityEnvironment:
     env = ActivityEnvironment()
     details = [last_error.model_dump()] if last_error else []
-    env.info = dataclasses.replace(env.info, attempt=attempt, heartbeat_details=details)
+    env.info = dataclasses.replace(env.info, attempt=attempt, heartbeat_details=details, task_queue=TaskQueue.LEDGER)
     return env
 
 
@@ -62,6 +63,7 @@ def test_record_answers_its_row_with_the_attempt_that_decided(
     assert (row.transfer_id, row.step, row.decision) == (transfer.transfer_id, Step.RECORD, Decision.APPLIED)
     assert row.forward is not None
     assert (row.forward.attempt, row.forward.error) == (2, earlier)
+    assert row.forward.worker == worker_identity(Process.LEDGER_WORKER)
     assert environment(3).run(activities.record, transfer) == row
 
 

@@ -38,8 +38,10 @@ class History:
         self._scheduled[name] = event.event_id
         return self
 
-    def completed(self, name: str, when: datetime, answer: BaseModel, *, attempt: int = 1) -> "History":
-        event = self._ended("completed", name, when, attempt)
+    def completed(
+        self, name: str, when: datetime, answer: BaseModel, *, attempt: int = 1, worker: str = ""
+    ) -> "History":
+        event = self._ended("completed", name, when, attempt, worker)
         event.activity_task_completed_event_attributes.result.CopyFrom(payloads(answer))
         return self
 
@@ -48,8 +50,10 @@ class History:
         event.activity_task_failed_event_attributes.failure.CopyFrom(why)
         return self
 
-    def timed_out(self, name: str, when: datetime, why: TemporalFailure, *, attempt: int = 1) -> "History":
-        event = self._ended("timed_out", name, when, attempt)
+    def timed_out(
+        self, name: str, when: datetime, why: TemporalFailure, *, attempt: int = 1, worker: str = ""
+    ) -> "History":
+        event = self._ended("timed_out", name, when, attempt, worker)
         event.activity_task_timed_out_event_attributes.failure.CopyFrom(why)
         return self
 
@@ -66,9 +70,10 @@ class History:
         event.workflow_execution_completed_event_attributes.result.CopyFrom(payloads(result))
         return self
 
-    def _ended(self, how: str, name: str, when: datetime, attempt: int) -> HistoryEvent:
+    def _ended(self, how: str, name: str, when: datetime, attempt: int, worker: str = "") -> HistoryEvent:
         started = self._about("started", name, when)
         started.activity_task_started_event_attributes.attempt = attempt
+        started.activity_task_started_event_attributes.identity = worker
         return self._about(how, name, when)
 
     def _about(self, what: str, name: str, when: datetime) -> HistoryEvent:
@@ -85,10 +90,24 @@ class History:
         return event
 
 
-def pending(name: str, *, attempt: int = 1, why: TemporalFailure | None = None) -> PendingActivityInfo:
-    return PendingActivityInfo(
-        activity_id=name, activity_type=ActivityType(name=name), attempt=attempt, last_failure=why
+def pending(
+    name: str,
+    *,
+    attempt: int = 1,
+    why: TemporalFailure | None = None,
+    worker: str = "",
+    next_attempt_at: datetime | None = None,
+) -> PendingActivityInfo:
+    info = PendingActivityInfo(
+        activity_id=name,
+        activity_type=ActivityType(name=name),
+        attempt=attempt,
+        last_failure=why,
+        last_worker_identity=worker,
     )
+    if next_attempt_at is not None:
+        info.next_attempt_schedule_time.FromDatetime(next_attempt_at)
+    return info
 
 
 def application_error(code: str, detail: str = "no", *details: Any) -> TemporalFailure:

@@ -7,6 +7,8 @@ from transfer_contract.steps import Decision, Failure, FailureCode, Occurrence, 
 from transfer_contract.transfers import TransferRequest
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
+WORKER = "account-worker@host:1"
+"""Wrote every row, unless a test says otherwise."""
 
 
 def at(seconds: float) -> datetime:
@@ -31,7 +33,7 @@ def occurrence(
     scheduled: float, decided: float | None = None, *, attempt: int = 1, error: StepError | None = None
 ) -> Occurrence:
     decided_at = at(scheduled + 0.5 if decided is None else decided)
-    return Occurrence(attempt=attempt, scheduled_at=at(scheduled), decided_at=decided_at, error=error)
+    return Occurrence(attempt=attempt, scheduled_at=at(scheduled), decided_at=decided_at, error=error, worker=WORKER)
 
 
 def applied(step: Step, scheduled: float) -> StepRow:

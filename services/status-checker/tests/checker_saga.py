@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from checker_databases import Databases
+from service_runtime.worker_identity import identity_on, worker_identity
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-from transfer_contract.names import TRANSFER_MONEY, TRANSFER_STATUS, TaskQueue, workflow_id
+from transfer_contract.names import TRANSFER_MONEY, TRANSFER_STATUS, WORKER_OF_QUEUE, TaskQueue, workflow_id
 from transfer_contract.steps import (
     REFUSALS,
     Compensation,
@@ -107,6 +108,7 @@ def _failure(step: Step, error: ActivityError, started_at: datetime) -> Failure:
         attempts=attempts,
         started_at=started_at,
         finished_at=workflow.now(),
+        worker=error.identity or None,
     )
 
 
@@ -188,7 +190,13 @@ class Activities:
 
 def _this_attempt(error: StepError | None = None) -> Occurrence:
     info = activity.info()
-    return Occurrence(attempt=info.attempt, scheduled_at=info.scheduled_time, decided_at=datetime.now(UTC), error=error)
+    return Occurrence(
+        attempt=info.attempt,
+        scheduled_at=info.scheduled_time,
+        decided_at=datetime.now(UTC),
+        error=error,
+        worker=identity_on(info.task_queue),
+    )
 
 
 @asynccontextmanager
@@ -200,6 +208,7 @@ async def workers(client: Client, activities: Activities, *queues: TaskQueue) ->
             worker = Worker(
                 client,
                 task_queue=queue,
+                identity=worker_identity(WORKER_OF_QUEUE[queue]),
                 workflows=[StandInTransferMoney] if is_saga else [],
                 activities=[] if is_saga else activities.on(queue),
                 workflow_runner=UnsandboxedWorkflowRunner(),

@@ -2,11 +2,13 @@ from datetime import timedelta, timezone
 
 import pytest
 from checker_rows import (
+    WORKER,
     applied,
     at,
     compensated,
     completed_rows,
     failure,
+    occurrence,
     refused_by_ledger_rows,
     rejected,
     request,
@@ -86,6 +88,23 @@ def test_a_step_whose_attempts_were_used_up_shows_the_failure_that_the_withdraw_
     assert (record.status, record.attempts, record.started_at, record.finished_at) == ("failed", 3, at(20), at(25))
     assert record.error == StepError(code="step_timed_out", detail="step_timed_out at record")
     assert names(view) == [*FORWARD, *Compensation]
+
+
+def test_each_step_shows_the_worker_that_made_its_last_attempt() -> None:
+    why = failure(FailureCode.STEP_FAILED, Step.RECORD).model_copy(update={"worker": "ledger-worker@host:2"})
+    undone = occurrence(27).model_copy(update={"worker": "account-worker@host:3"})
+    deposit = compensated(Step.DEPOSIT, 1, 27).model_copy(update={"compensation": undone})
+    view = final_view(request(), [compensated(Step.WITHDRAW, 0, 28, why), deposit, tombstone(Step.RECORD, 26)])
+    assert [(step.name, step.worker) for step in view.steps] == [
+        ("withdraw", WORKER),
+        ("deposit", WORKER),
+        ("record", "ledger-worker@host:2"),
+        ("release", None),
+        ("record_compensation", WORKER),
+        ("deposit_compensation", "account-worker@host:3"),
+        ("withdraw_compensation", WORKER),
+    ]
+    assert all(step.next_attempt_at is None for step in view.steps)
 
 
 def test_a_lost_answer_of_an_applied_step_shows_what_its_row_says() -> None:

@@ -9,10 +9,11 @@ from checker_databases import Databases
 from checker_rows import applied, compensated, completed_rows, failure, refused_by_ledger_rows, request, tombstone
 from checker_saga import Activities, start
 from checker_views import look, until
+from service_runtime.worker_identity import worker_identity
 from status_checker.final_view import final_view
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from transfer_contract.names import workflow_id
+from transfer_contract.names import Process, workflow_id
 from transfer_contract.steps import Compensation, FailureCode, Step
 from transfer_contract.transfers import TransferRequest
 
@@ -86,11 +87,34 @@ async def test_a_retried_step_shows_its_attempts_and_last_error(
     handle = await start(client, transfer)
     view = await until(checker, transfer, lambda view: view.steps[2].status == "retrying")
     record = view.steps[2]
-    assert (view.status, record.attempts, record.finished_at) == ("running", 2, None)
+    assert (view.status, record.attempts, record.finished_at, record.next_attempt_at) == ("running", 2, None, None)
+    assert record.worker == worker_identity(Process.LEDGER_WORKER)
     assert record.error is not None
     assert (record.error.code, record.error.detail) == ("demo_fault", "the ledger stumbles")
     held.set()
     await handle.result()
+
+
+async def test_a_step_between_two_attempts_shows_when_the_next_one_is(
+    checker: httpx.AsyncClient, client: Client, activities: Activities, transfer: TransferRequest
+) -> None:
+    pause = timedelta(seconds=3)
+
+    async def fail() -> None:
+        del activities.before[transfer.transfer_id, Step.RECORD]
+        raise ApplicationError("the ledger stumbles", next_retry_delay=pause)
+
+    activities.before[transfer.transfer_id, Step.RECORD] = fail
+    before = datetime.now(UTC)
+    handle = await start(client, transfer)
+    record = (await until(checker, transfer, lambda view: view.steps[2].next_attempt_at is not None)).steps[2]
+    assert (record.status, record.attempts) == ("retrying", 2)
+    assert record.worker == worker_identity(Process.LEDGER_WORKER)
+    assert record.next_attempt_at is not None
+    assert before + pause < record.next_attempt_at < datetime.now(UTC) + pause
+    await handle.result()
+    final = (await look(checker, transfer)).steps[2]
+    assert (final.attempts, final.next_attempt_at) == (2, None)
 
 
 async def test_a_parked_compensation_needs_attention_until_it_succeeds(

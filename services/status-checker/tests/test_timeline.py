@@ -28,6 +28,31 @@ def test_a_first_attempt_is_running_and_a_later_one_retrying_with_the_last_error
     assert (first.view.finished_at, first.queue) == (None, "accounts")
 
 
+def test_an_open_step_shows_the_worker_of_its_last_attempt_and_when_the_next_one_is() -> None:
+    history = History().scheduled("withdraw", at(0)).scheduled("deposit", at(1)).scheduled("record", at(2))
+    waiting = pending("deposit", attempt=2, worker="account-worker@host:2", next_attempt_at=at(9))
+    steps = read_timeline(history.events, [pending("withdraw", worker="account-worker@host:1"), waiting]).open
+    assert [(step.view.worker, step.view.next_attempt_at) for step in steps] == [
+        ("account-worker@host:1", None),
+        ("account-worker@host:2", at(9)),
+        (None, None),
+    ]
+
+
+def test_a_step_that_is_over_shows_the_worker_that_had_started_it_last() -> None:
+    history = History().scheduled("withdraw", at(0)).scheduled("deposit", at(0)).scheduled("release", at(0))
+    history.completed("withdraw", at(1), applied(Step.WITHDRAW, 0), worker="account-worker@host:1")
+    why = timeout(TimeoutType.TIMEOUT_TYPE_HEARTBEAT)
+    history.timed_out("deposit", at(2), why, attempt=3, worker="account-worker@host:2")
+    history.cancel_requested("release", at(3))
+    ended = read_timeline(history.events, []).ended
+    assert [(view.worker, view.next_attempt_at) for view in ended.values()] == [
+        ("account-worker@host:1", None),
+        ("account-worker@host:2", None),
+        (None, None),
+    ]
+
+
 def test_a_step_scheduled_after_the_pending_ones_were_read_is_running() -> None:
     (step,) = read_timeline(History().scheduled("withdraw", at(0)).events, []).open
     assert (step.view.status, step.view.attempts) == ("running", 1)

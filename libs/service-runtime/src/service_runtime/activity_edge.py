@@ -14,6 +14,7 @@ from transfer_contract.steps import Decision, Occurrence, StepError, StepRow
 
 from service_runtime.activity_interceptor import last_error
 from service_runtime.database import DATABASE_AWAY, in_transaction
+from service_runtime.worker_identity import identity_on
 
 Result = TypeVar("Result")
 
@@ -25,6 +26,7 @@ class Attempt:
     number: int
     scheduled_at: datetime
     last_error: StepError | None = None
+    worker: str | None = None
 
     def decided(self, at: datetime, refusal: StepError | None = None) -> Occurrence:
         return Occurrence(
@@ -32,13 +34,19 @@ class Attempt:
             scheduled_at=self.scheduled_at,
             decided_at=at,
             error=refusal or self.last_error,
+            worker=self.worker,
         )
 
 
 def this_attempt() -> Attempt:
     """Inside an activity only."""
     info = activity.info()
-    return Attempt(number=info.attempt, scheduled_at=info.scheduled_time, last_error=last_error())
+    return Attempt(
+        number=info.attempt,
+        scheduled_at=info.scheduled_time,
+        last_error=last_error(),
+        worker=identity_on(info.task_queue),
+    )
 
 
 def decide(engine: Engine, work: Callable[[Connection], Result]) -> Result:

@@ -1,10 +1,11 @@
 """How a transfer and its steps look to a client, as far as decision rows tell it: while it runs and ever after."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
-from transfer_contract.names import Process
-from transfer_contract.steps import Compensation, Decision, Failure, Step, StepError, StepRow
+from transfer_contract.steps import Compensation, Decision, Failure, Occurrence, Step, StepError, StepRow
 from transfer_contract.transfers import (
     FailureView,
     StepStatus,
@@ -17,23 +18,37 @@ from transfer_contract.transfers import (
 StepName = Step | Compensation
 
 
+@dataclass(frozen=True)
+class Attempts:
+    """What is known of a step's attempts: how many, the last error and worker, when the next one is."""
+
+    count: int
+    error: StepError | None = None
+    worker: str | None = None
+    next_at: datetime | None = None
+
+
+NONE_YET: Final = Attempts(0)
+
+
 def step_view(
     name: StepName,
     status: StepStatus,
+    attempts: Attempts = NONE_YET,
     *,
-    attempts: int = 0,
     started_at: datetime | None = None,
     finished_at: datetime | None = None,
-    error: StepError | None = None,
 ) -> StepView:
     return StepView(
         name=name,
         kind="forward" if isinstance(name, Step) else "compensation",
         status=status,
-        attempts=attempts,
+        attempts=attempts.count,
         started_at=_in_utc(started_at),
         finished_at=_in_utc(finished_at),
-        error=error,
+        error=attempts.error,
+        worker=attempts.worker,
+        next_attempt_at=_in_utc(attempts.next_at),
     )
 
 
@@ -44,19 +59,17 @@ def forward_view(step: Step, row: StepRow | None, failure: Failure | None) -> St
         return step_view(
             step,
             StepStatus.FAILED if failed else StepStatus.DONE,
-            attempts=row.forward.attempt,
+            _attempts(row.forward),
             started_at=row.forward.scheduled_at,
             finished_at=row.forward.decided_at,
-            error=row.forward.error,
         )
     if failure is not None and failure.step is step:
         return step_view(
             step,
             StepStatus.FAILED,
-            attempts=failure.attempts,
+            Attempts(failure.attempts, StepError(code=failure.code, detail=failure.detail), failure.worker),
             started_at=failure.started_at,
             finished_at=failure.finished_at,
-            error=StepError(code=failure.code, detail=failure.detail),
         )
     return step_view(step, StepStatus.PENDING)
 
@@ -68,10 +81,9 @@ def compensation_view(compensation: Compensation, row: StepRow | None) -> StepVi
     return step_view(
         compensation,
         StepStatus.DONE,
-        attempts=row.compensation.attempt,
+        _attempts(row.compensation),
         started_at=row.compensation.scheduled_at,
         finished_at=row.compensation.decided_at,
-        error=row.compensation.error,
     )
 
 
@@ -88,7 +100,6 @@ def transfer_view(
     *,
     failure: Failure | None,
     finished_at: datetime | None = None,
-    waiting_for: Process | None = None,
 ) -> TransferView:
     return TransferView(
         id=transfer.transfer_id,
@@ -102,8 +113,12 @@ def transfer_view(
         finished_at=_in_utc(finished_at),
         steps=steps,
         failure=FailureView(code=failure.code, step=failure.step, detail=failure.detail) if failure else None,
-        waiting_for=waiting_for,
+        waiting_for=None,
     )
+
+
+def _attempts(decided: Occurrence) -> Attempts:
+    return Attempts(decided.attempt, decided.error, decided.worker)
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

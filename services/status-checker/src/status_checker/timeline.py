@@ -15,7 +15,7 @@ from transfer_contract.names import PARKED_AFTER_ATTEMPTS
 from transfer_contract.steps import REFUSALS, Compensation, Failure, Step, StepError, StepRow
 from transfer_contract.transfers import AbortRequest, StepStatus, StepView, TransferResult
 
-from status_checker.step_views import StepName, step_view
+from status_checker.step_views import Attempts, StepName, step_view
 
 Decoded = TypeVar("Decoded")
 
@@ -61,6 +61,7 @@ class _Activity:
     name: StepName
     scheduled: HistoryEvent
     attempts: int = 0
+    worker: str | None = None
     given_up: HistoryEvent | None = None
     ending: HistoryEvent | None = None
 
@@ -100,6 +101,7 @@ def _activities(events: Iterable[HistoryEvent]) -> list[_Activity]:
             continue
         if kind == "activity_task_started_event_attributes":
             activity.attempts = event.activity_task_started_event_attributes.attempt
+            activity.worker = event.activity_task_started_event_attributes.identity or None
         elif kind == "activity_task_cancel_requested_event_attributes":
             activity.given_up = event
         elif kind in _ENDINGS:
@@ -118,24 +120,33 @@ def _open_step(activity: _Activity, pending: Mapping[str, PendingActivityInfo]) 
     view = step_view(
         activity.name,
         StepStatus.RETRYING if info.attempt > 1 else StepStatus.RUNNING,
-        attempts=info.attempt,
+        Attempts(
+            info.attempt,
+            error=_error_of(info.last_failure) if info.HasField("last_failure") else None,
+            worker=info.last_worker_identity or None,
+            next_at=_next_attempt_at(info),
+        ),
         started_at=_time_of(activity.scheduled),
-        error=_error_of(info.last_failure) if info.HasField("last_failure") else None,
     )
     return OpenStep(view, scheduled.task_queue.name)
+
+
+def _next_attempt_at(info: PendingActivityInfo) -> datetime | None:
+    """The server names a moment only as long as it lies ahead, by its own clock."""
+    return info.next_attempt_schedule_time.ToDatetime(UTC) if info.HasField("next_attempt_schedule_time") else None
 
 
 def _ended_view(activity: _Activity) -> StepView:
     ending = activity.ending or activity.given_up or activity.scheduled
     done = ending.HasField("activity_task_completed_event_attributes")
     failure = getattr(_attributes(ending), "failure", None)
+    error = None if done else _error_of(failure) if failure else _CANCELLED
     return step_view(
         activity.name,
         StepStatus.DONE if done else StepStatus.FAILED,
-        attempts=activity.attempts,
+        Attempts(activity.attempts, error, activity.worker),
         started_at=_time_of(activity.scheduled),
         finished_at=_time_of(ending),
-        error=None if done else _error_of(failure) if failure else _CANCELLED,
     )
 
 

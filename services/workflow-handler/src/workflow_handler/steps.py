@@ -103,6 +103,7 @@ class TransferSteps:
             attempts=self._timings.forward_attempts if used_up else 1,
             started_at=started_at,
             finished_at=workflow.now(),
+            worker=_worker(error),
         )
         return NotApplied(step, failure)
 
@@ -116,6 +117,11 @@ def _reason(step: Step, error: BaseException, cause: BaseException | None) -> tu
         return FailureCode.IDEMPOTENCY_KEY_REUSED, cause.message
     reason = cause.message if isinstance(cause, FailureError) else str(cause)
     return FailureCode.STEP_FAILED, f"{step} failed: {reason}"
+
+
+def _worker(error: BaseException) -> str | None:
+    """Who made the last attempt; None where it timed out or was cut short: then nobody has told."""
+    return (error.identity or None) if isinstance(error, ActivityError) else None
 
 
 def _interrupted(step: Step) -> Failure:
