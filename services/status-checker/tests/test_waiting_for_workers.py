@@ -62,6 +62,12 @@ async def test_a_killed_worker_is_what_its_transfers_wait_for_within_five_second
         assert (gone.workers, gone.queue) == ([], TaskQueue.ACCOUNTS)
         assert gone.gone_since is not None
         assert -2 < (gone.gone_since - killed).total_seconds() < 1
+        assert changed.steps[0].worker == worker.identity
+        with account_worker(temporal_server):
+            await until(checker, transfer, lambda view: view.waiting_for is None)
+            back = await group_of(checker, Process.ACCOUNT_WORKER)
+        assert back.last_gap is not None
+        assert (back.last_gap.began_at, back.last_gap.ended_at) == (gone.gone_since, back.workers[0].started_at)
         await handle.terminate()
 
 

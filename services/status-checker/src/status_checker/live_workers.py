@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from service_runtime.broadcast import Signal
 from service_runtime.live_workers import DEAD_AFTER_SECONDS, Liveness, WorkerHeartbeat
 from service_runtime.problems import Problem
 from service_runtime.temporal import ask_temporal
 from temporalio.service import RPCError
-from transfer_contract.http import LiveWorker, WorkerGroup
+from transfer_contract.http import LiveWorker, WorkerGap, WorkerGroup
 from transfer_contract.names import WORKER_OF_QUEUE, Process, TaskQueue
+
+from status_checker.worker_gaps import latest_gap
 
 OBSERVE_SECONDS: Final = 0.5
 """A killed worker is noticed this much plus `DEAD_AFTER_SECONDS` after its last heartbeat: within 5 s."""
@@ -28,7 +31,10 @@ class LiveWorkers:
         self._list_heartbeats = list_heartbeats
         self._liveness = Liveness()
         self._live: dict[str, WorkerHeartbeat] | None = None
+        self.changed = Signal()
+        """Fires when a worker has come or gone."""
         self._last_seen: dict[str, datetime] = {}
+        self._last_gaps: dict[str, WorkerGap] = {}
         self._trusted_from = 0.0
 
     async def keep_observing(self) -> None:
@@ -58,6 +64,7 @@ class LiveWorkers:
             queue=queue,
             workers=[_live_worker(beat) for beat in sorted(workers, key=lambda beat: beat.started_at)],
             gone_since=None if workers else self._last_seen.get(queue),
+            last_gap=self._last_gaps.get(queue),
             backlog=backlog,
         )
 
@@ -69,9 +76,22 @@ class LiveWorkers:
     def _take_in(self, beats: list[WorkerHeartbeat]) -> None:
         live = {beat.key: beat for beat in self._liveness.observe(beats)}
         settling = time.monotonic() < self._trusted_from
+        known = self._live
         self._live = {**(self._live or {}), **live} if settling else live
         for beat in beats:
             self._last_seen[beat.queue] = max(beat.heartbeat_at, self._last_seen.get(beat.queue, beat.heartbeat_at))
+        remembered = [*beats, *self._live.values()]
+        for queue in TaskQueue:
+            self._keep_gap(queue, latest_gap((beat for beat in remembered if beat.queue == queue), live=self._live))
+
+        if known is None or known.keys() != self._live.keys():
+            self.changed.fire()
+
+    def _keep_gap(self, queue: TaskQueue, gap: WorkerGap | None) -> None:
+        """The server forgets dead workers after a while."""
+        known = self._last_gaps.get(queue)
+        if gap is not None and (known is None or known.ended_at <= gap.ended_at):
+            self._last_gaps[queue] = gap
 
 
 def _live_worker(beat: WorkerHeartbeat) -> LiveWorker:
