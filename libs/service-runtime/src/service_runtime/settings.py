@@ -21,6 +21,8 @@ class WorkerSettings(ServiceSettings):
     """A Temporal worker. The grace must be longer than the longest step that a clean stop should let finish."""
 
     process: Process
+    demo_faults: bool = False
+    """Whether it plays the faults that a scenario asks for, and crashes on request."""
     shutdown_grace_seconds: float = 15.0
     max_concurrent_activities: int = 20
     """Also the size of the thread pool and of the database pool: an activity never waits for either."""

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -16,9 +14,11 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from service_runtime.app import create_app, http_config
+from service_runtime.crash import crash_router
 from service_runtime.live_workers import Liveness, list_heartbeats
 from service_runtime.settings import WorkerSettings
 from service_runtime.temporal import connect_worker_client
+from service_runtime.worker_identity import worker_identity
 
 BuildWorker = Callable[[Client, str], Worker]
 """Makes the worker from a connected client and its identity."""
@@ -30,8 +30,10 @@ async def run_worker(settings: WorkerSettings, registry: CollectorRegistry, buil
     `build` is called once Temporal can be reached: a server that is merely away is waited for. Raises what the SDK
     raises when polling fails for good, so that the process ends with an error.
     """
-    polling = _Polling(f"{settings.process}@{socket.gethostname()}:{os.getpid()}")
+    polling = _Polling(worker_identity(settings.process))
     app = create_app(settings.process, {"polling": polling.is_seen_by_server}, registry=registry)
+    if settings.demo_faults:
+        app.include_router(crash_router(settings.process))
     async with _health_server(_QuietServer(http_config(app, settings))):
         stop = _stop_event()
         client = await _unless_stopped(connect_worker_client(), stop)

@@ -13,7 +13,6 @@ class MigrateSettings(ServiceSettings):
 class AccountWorkerSettings(WorkerSettings):
     process: Process = Process.ACCOUNT_WORKER
     database_url: str = Field(repr=False)
-    demo_faults: bool = False
 
 
 class ApiSettings(ServiceSettings):
