@@ -81,7 +81,21 @@ def _servers(local_dir: Path, state: State) -> list[ProcessSpec]:
 
 def _service(name: str, state: State, programs: Path) -> ProcessSpec:
     environment = {"PORT": str(state.ports[name])}
+    if name == Process.GATEWAY:
+        environment |= _gateway_environment(state)
     database = DATABASE_OF.get(Process(name))
     if database is not None:
         environment["DATABASE_URL"] = database_url(state, database)
     return ProcessSpec(name, [str(programs / name)], environment, "TERM")
+
+
+def _gateway_environment(state: State) -> dict[str, str]:
+    """What the web page shows and, for a demo, can make crash."""
+    return {
+        "WORKFLOW_WORKER_URL": url(state, Process.WORKFLOW_WORKER),
+        "ACCOUNT_WORKER_URL": url(state, Process.ACCOUNT_WORKER),
+        "LEDGER_WORKER_URL": url(state, Process.LEDGER_WORKER),
+        "TEMPORAL_UI_URL": url(state, TEMPORAL_UI),
+        "KILL_COMMAND": "make kill SERVICE={process}",
+        "START_COMMAND": "make start SERVICE={process}",
+    }
