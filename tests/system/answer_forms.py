@@ -29,7 +29,9 @@ _TRANSFER_FIELDS: Final = [
     "id", "status", "source_account", "destination_account", "amount", "currency", "reference", "created_at",
     "finished_at", "steps", "failure", "waiting_for",
 ]  # fmt: skip
-_STEP_FIELDS: Final = ["name", "kind", "status", "attempts", "started_at", "finished_at", "error"]
+_STEP_FIELDS: Final = [
+    "name", "kind", "status", "attempts", "started_at", "finished_at", "error", "worker", "next_attempt_at",
+]  # fmt: skip
 _STATUSES: Final = {
     "accepted", "running", "compensating", "needs_attention", "completed", "rejected", "compensated",
 }  # fmt: skip

@@ -42,7 +42,7 @@ async def test_each_kind_of_worker_is_listed_with_those_that_live(system: Runnin
     assert {group["process"] for group in answer["items"]} == {*WORKERS}
     pids = await system.pids()
     for group in answer["items"]:
-        assert list(group) == ["process", "queue", "workers", "gone_since", "backlog"]
+        assert list(group) == ["process", "queue", "workers", "gone_since", "last_gap", "backlog"]
         assert group["queue"] == QUEUES[group["process"]]
         assert group["gone_since"] is None
         assert group["backlog"] >= 0

@@ -11,7 +11,17 @@ from gateway.main import create_gateway
 from gateway.settings import Settings
 from gateway_client import GatewayClient, client_of
 from http_servers import serving
-from internal_api_fakes import World, fake_account_api, fake_ledger_api, fake_status_checker, fake_workflow_handler
+from internal_api_fakes import (
+    World,
+    fake_account_api,
+    fake_ledger_api,
+    fake_status_checker,
+    fake_worker,
+    fake_workflow_handler,
+)
+from transfer_contract.names import Process
+
+WORKERS = (Process.WORKFLOW_WORKER, Process.ACCOUNT_WORKER, Process.LEDGER_WORKER)
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +32,7 @@ def fakes() -> Iterator[tuple[World, Settings]]:
         fake_status_checker(world),
         fake_account_api(world),
         fake_ledger_api(world),
+        *(fake_worker(world, process) for process in WORKERS),
     )
     with serving(*apps) as urls:
         yield (
@@ -31,6 +42,9 @@ def fakes() -> Iterator[tuple[World, Settings]]:
                 status_checker_url=urls[1],
                 account_api_url=urls[2],
                 ledger_api_url=urls[3],
+                workflow_worker_url=urls[4],
+                account_worker_url=urls[5],
+                ledger_worker_url=urls[6],
                 demo_faults=True,
             ),
         )

@@ -12,6 +12,7 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.requests import Request
 from transfer_contract.http import (
     Account,
+    CrashStarted,
     Entry,
     NewAccount,
     Page,
@@ -56,6 +57,7 @@ class World:
     )
     workers: WorkersView = field(default_factory=lambda: WorkersView(items=[]))
     parked: set[str] = field(default_factory=set)
+    not_ready: set[Process] = field(default_factory=set)
     next_cursor: str | None = None
     status_of_new: TransferStatus = TransferStatus.ACCEPTED
     completes_while_waited_for: bool = False
@@ -181,6 +183,16 @@ def fake_ledger_api(world: World) -> FastAPI:
     return app
 
 
+def fake_worker(world: World, process: Process) -> FastAPI:
+    app = _fake(world, process)
+
+    @app.post("/crash", status_code=202)
+    async def crash() -> CrashStarted:
+        return CrashStarted(process=process)
+
+    return app
+
+
 def _fake(world: World, process: Process) -> FastAPI:
     app = FastAPI()
     install_problem_handlers(app)
@@ -200,9 +212,14 @@ def _fake(world: World, process: Process) -> FastAPI:
 
     app.add_middleware(BaseHTTPMiddleware, dispatch=misbehave)
 
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
     @app.get("/readyz")
     async def readyz() -> None:
-        pass
+        if process in world.not_ready:
+            raise unavailable("its database")
 
     return app
 

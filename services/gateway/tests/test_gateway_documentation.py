@@ -47,6 +47,7 @@ def test_every_public_call_is_documented(document: dict[str, Any]) -> None:
         "POST /accounts/{id}/close",
         "GET /reconciliation",
         "GET /workers",
+        "POST /workers/{process}/crash",
     }
 
 
@@ -65,6 +66,7 @@ def test_every_public_call_is_documented(document: dict[str, Any]) -> None:
         ("POST /accounts/{id}/close", "200 404 409 413 422 503"),
         ("GET /reconciliation", "200 413 422 503"),
         ("GET /workers", "200 413 422 503"),
+        ("POST /workers/{process}/crash", "202 404 413 422 503"),
     ],
 )
 def test_every_answer_is_documented(document: dict[str, Any], call: str, statuses: str) -> None:

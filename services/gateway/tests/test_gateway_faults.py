@@ -28,6 +28,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/accounts/alice/close", None),
     ("GET", "/reconciliation", None),
     ("GET", "/workers", None),
+    ("POST", "/workers/account-worker/crash", None),
 ]
 QUICK = {"call_timeout_seconds": 0.5, "answer_timeout_seconds": 0.7, "reconciliation_seconds": 0}
 
@@ -54,7 +55,8 @@ async def test_every_call_is_503_in_time_when_the_others_misbehave(
 
 async def test_every_call_is_503_at_once_when_nobody_listens(client_with: GatewayClient) -> None:
     away = dict.fromkeys(
-        ["workflow_handler_url", "status_checker_url", "account_api_url", "ledger_api_url"], closed_port_url()
+        ["workflow_handler_url", "status_checker_url", "account_api_url", "ledger_api_url", "account_worker_url"],
+        closed_port_url(),
     )
     async with client_with(**away) as client:
         before = time.monotonic()

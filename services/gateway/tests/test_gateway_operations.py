@@ -14,6 +14,7 @@ from transfer_contract.http import (
     Discrepancy,
     LiveWorker,
     Reconciliation,
+    WorkerGap,
     WorkerGroup,
     WorkersView,
 )
@@ -54,6 +55,7 @@ async def test_workers_are_listed_per_kind(client: httpx.AsyncClient, world: Wor
                 queue=TaskQueue.ACCOUNTS,
                 workers=[worker],
                 gone_since=None,
+                last_gap=WorkerGap(began_at=NOW, ended_at=NOW + timedelta(seconds=1)),
                 backlog=3,
             ),
             WorkerGroup(
@@ -76,9 +78,17 @@ async def test_workers_are_listed_per_kind(client: httpx.AsyncClient, world: Wor
                 }
             ],
             "gone_since": None,
+            "last_gap": {"began_at": moment, "ended_at": "2026-01-31T09:00:01.123456Z"},
             "backlog": 3,
         },
-        {"process": "ledger-worker", "queue": "ledger", "workers": [], "gone_since": moment, "backlog": None},
+        {
+            "process": "ledger-worker",
+            "queue": "ledger",
+            "workers": [],
+            "gone_since": moment,
+            "last_gap": None,
+            "backlog": None,
+        },
     ]
 
 

@@ -22,6 +22,7 @@ def compensated_view() -> TransferView:
             started_at=later,
             finished_at=later,
             error=None,
+            worker="account-worker@host:1",
         ),
         StepView(
             name=Compensation.WITHDRAW,
@@ -31,6 +32,8 @@ def compensated_view() -> TransferView:
             started_at=NOW,
             finished_at=None,
             error=StepError(code="demo_fault", detail="It fails."),
+            worker="account-worker@host:2",
+            next_attempt_at=later,
         ),
     ]
     return TransferView(
@@ -75,6 +78,8 @@ async def test_a_transfer_reads_as_documented(client: httpx.AsyncClient, world: 
                     "started_at": moment,
                     "finished_at": moment,
                     "error": None,
+                    "worker": "account-worker@host:1",
+                    "next_attempt_at": None,
                 },
                 {
                     "name": "withdraw_compensation",
@@ -84,6 +89,8 @@ async def test_a_transfer_reads_as_documented(client: httpx.AsyncClient, world: 
                     "started_at": moment,
                     "finished_at": None,
                     "error": {"code": "demo_fault", "detail": "It fails."},
+                    "worker": "account-worker@host:2",
+                    "next_attempt_at": moment,
                 },
             ],
         ),
