@@ -1,6 +1,7 @@
 """What is made of the heartbeats that the server lists, without a server."""
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -108,7 +109,7 @@ async def test_a_server_that_has_forgotten_all_workers_in_a_restart_is_not_belie
     assert live.processes() == {Process.LEDGER_WORKER}
 
 
-Lives = list[tuple[str, float, float]]
+Lives = Sequence[tuple[str, float, float]]
 """Each worker's name, when it was started, and its last heartbeat: in seconds ago."""
 
 
