@@ -65,12 +65,7 @@ async def test_a_method_that_an_address_does_not_know_is_a_problem_with_allow(
     assert method == "HEAD" or answer.json()["code"] == "method_not_allowed"
 
 
-async def test_the_root_leads_to_the_docs(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/")
-    assert (answer.status_code, answer.headers["Location"]) == (307, "/docs")
-
-
-@pytest.mark.parametrize("path", ["/workers", "/reconciliation", "/accounts/alice", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/workers", "/reconciliation", "/accounts/alice", "/docs"])
 async def test_a_call_without_parameters_refuses_all(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(f"{path}?verbose=1")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "verbose")

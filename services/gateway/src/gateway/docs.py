@@ -6,7 +6,7 @@ from typing import Final
 
 import fastapi_offline
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import FileResponse
 from service_runtime.problems import Problem
 from transfer_contract.http import ProblemCode
 
@@ -29,14 +29,9 @@ _FILES: Final = {
 
 def docs_router() -> APIRouter:
     router = APIRouter(route_class=StrictRoute, include_in_schema=False)
-    router.get("/", response_class=RedirectResponse)(_root)
     router.get("/docs", response_class=FileResponse)(_page)
     router.get("/docs/{name}", response_class=FileResponse)(_file)
     return router
-
-
-async def _root() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 async def _page() -> FileResponse:

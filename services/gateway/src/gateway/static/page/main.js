@@ -1,0 +1,104 @@
+/** The page's composition root: state, what changes it, and which part of the page shows what. */
+import { render } from "./vendor/lit-html/lit-html.js";
+import { get } from "./state/api.js";
+import { Crashes } from "./state/crashes.js";
+import { Entries } from "./state/entries.js";
+import { Feed } from "./state/feed.js";
+import { MoreAccounts } from "./state/more-accounts.js";
+import { Selection } from "./state/selection.js";
+import { FIRST_ORDER, Sending } from "./state/sending.js";
+import { Store } from "./state/store.js";
+import { TransferList } from "./state/transfer-list.js";
+import { isFinal, STATUSES } from "./text/statuses.js";
+import { announce } from "./views/announcements.js";
+import { bannerView, connectionView } from "./views/connection-view.js";
+import { followView } from "./views/follow-view.js";
+import { moneyView } from "./views/money-view.js";
+import { focusFirstError, sendView } from "./views/send-view.js";
+import { totalsView } from "./views/totals-view.js";
+import { transfersView } from "./views/transfers-view.js";
+import { workersView } from "./views/workers-view.js";
+
+const TICK_MILLISECONDS = 100;
+const CALM_TICKS = 10; // without a running transfer only the seconds of what is gone move on
+const place = (id) => document.getElementById(id);
+
+const store = new Store({
+  settings: null,
+  connection: { state: "connecting", retryAt: null, lostAt: null },
+  interruption: null,
+  transfers: null,
+  accounts: null,
+  moreAccounts: { items: [], next_cursor: null, problem: null },
+  reconciliation: null,
+  workers: null,
+  processes: null,
+  gaps: {},
+  crashes: {},
+  entries: null,
+  followed: null,
+  send: { order: FIRST_ORDER, isUnderWay: false, problem: null },
+  list: { status: "", account: "", page: null, isOlder: false, problem: null },
+});
+
+const selection = new Selection(store, (transfer) => announce(place("announcements"), transfer));
+const sending = new Sending(store, {
+  onSent(transfer) {
+    selection.open(transfer);
+    announce(place("announcements"), transfer);
+    bringIntoView(place("follow"));
+  },
+  onRefused: (problem) => requestAnimationFrame(() => focusFirstError(place("send"), problem)),
+});
+const entries = new Entries(store);
+const moreAccounts = new MoreAccounts(store);
+const list = new TransferList(store);
+const crashes = new Crashes(store);
+const feed = new Feed(store, {
+  transfers(news) {
+    list.onTransfers(news);
+    entries.onTransfers(news);
+  },
+  accounts: (news, before) => entries.onAccounts(news, before),
+  workers: (news, before) => crashes.onWorkers(news, before),
+});
+
+function draw(state) {
+  render(totalsView(state), place("totals"));
+  render(connectionView(state), place("connection"));
+  render(bannerView(state, feed), place("banner"));
+  render(sendView(state, sending), place("send-content"));
+  render(followView(state, selection), place("follow-content"));
+  render(moneyView(state, { entries, moreAccounts }), place("money-content"));
+  render(workersView(state, { crashes }), place("workers-content"));
+  render(transfersView(state, list), place("transfers-content"));
+  const transfer = state.followed?.transfer;
+  document.title = transfer ? `${STATUSES[transfer.status]} – Transfer Saga` : "Transfer Saga";
+}
+
+/** On narrow screens what happens next stands further down. */
+function bringIntoView(element) {
+  if (element.getBoundingClientRect().top < innerHeight / 2) return;
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  element.scrollIntoView({ behavior: isCalm ? "instant" : "smooth" });
+}
+
+function tick(ticks) {
+  const { transfer } = store.state.followed ?? {};
+  const isRunning = transfer && !isFinal(transfer);
+  if (isRunning || ticks % CALM_TICKS === 0) store.changed();
+  setTimeout(() => tick(ticks + 1), TICK_MILLISECONDS);
+}
+
+async function start() {
+  await get("/page-settings").then(
+    (settings) => store.update({ settings }),
+    () => {}, // an older or unreachable gateway: no scenarios, no crash buttons, no links
+  );
+  feed.open();
+  selection.followAddress();
+  store.onChange(draw);
+  tick(0);
+}
+
+start();

@@ -1,0 +1,13 @@
+/** The server's time as far as the browser can know it, so that countdowns are right on a machine whose clock isn't. */
+const TOLERATED_MILLISECONDS = 2000; // the Date header has whole seconds
+
+let ahead = 0;
+
+export const now = () => Date.now() + ahead;
+
+export function learnFrom(response) {
+  const served = Date.parse(response.headers.get("Date") ?? "");
+  if (Number.isNaN(served)) return;
+  const difference = served + 500 - Date.now();
+  ahead = Math.abs(difference) > TOLERATED_MILLISECONDS ? difference : 0;
+}
