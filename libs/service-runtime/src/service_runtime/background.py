@@ -10,14 +10,19 @@ Item = TypeVar("Item")
 
 @asynccontextmanager
 async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs them until the block ends. What one of them raises ends the block too, in an ExceptionGroup."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in works]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
+    """Runs them until the block ends. What one of them raises ends the block too, and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+    except BaseExceptionGroup as errors:  # also around what the block itself raises, be it a generator's being closed
+        if len(errors.exceptions) > 1:
+            raise
+        raise errors.exceptions[0] from None
 
 
 async def merged(*endless: AsyncGenerator[Item]) -> AsyncGenerator[Item]:

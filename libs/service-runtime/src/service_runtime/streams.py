@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, TypeVar
 
+from anyio import CancelScope
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -54,18 +55,19 @@ async def _alive(
     try:
         while not stopping.done():
             await asyncio.wait({coming, stopping}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                yield sign_of_life
-            elif (chunk := coming.result()) is None:
-                return
-            else:
+            if coming.done():
+                if (chunk := coming.result()) is None:
+                    return
                 yield chunk
                 coming = asyncio.ensure_future(anext(chunks, None))
+            elif not stopping.done():
+                yield sign_of_life
     finally:
-        stopping.cancel()
-        coming.cancel()
-        await asyncio.gather(stopping, coming, return_exceptions=True)
-        await chunks.aclose()
+        with CancelScope(shield=True):  # where the client has gone, Starlette cancels every await from here on
+            stopping.cancel()
+            coming.cancel()
+            await asyncio.gather(stopping, coming, return_exceptions=True)
+            await chunks.aclose()
 
 
 async def opened(items: AsyncGenerator[Item]) -> tuple[Item, AsyncGenerator[Item]]:
@@ -73,12 +75,15 @@ async def opened(items: AsyncGenerator[Item]) -> tuple[Item, AsyncGenerator[Item
 
     Raises StopAsyncIteration where there is none.
     """
-    first = await anext(items)
 
-    async def all_of_them() -> AsyncGenerator[Item]:
+    async def first_twice() -> AsyncGenerator[Item]:
+        is_first = True
         async with aclosing(items):
-            yield first
             async for item in items:
+                if is_first:
+                    yield item
+                is_first = False
                 yield item
 
-    return first, all_of_them()
+    all_of_them = first_twice()
+    return await anext(all_of_them), all_of_them  # begun, so that closing it closes `items`
