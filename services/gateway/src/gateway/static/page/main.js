@@ -72,6 +72,7 @@ function draw(state) {
   render(moneyView(state, { entries, moreAccounts }), place("money-content"));
   render(workersView(state, { crashes }), place("workers-content"));
   render(transfersView(state, list), place("transfers-content"));
+  document.querySelector("main").dataset.drawn = "";
   const transfer = state.followed?.transfer;
   document.title = transfer ? `${STATUSES[transfer.status]} – Transfer Saga` : "Transfer Saga";
 }

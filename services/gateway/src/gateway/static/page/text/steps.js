@@ -20,7 +20,7 @@ export function effectOf(name, transfer) {
   const sum = transfer ? money(transfer.amount, transfer.currency) : "the amount";
   const effects = {
     withdraw: `takes ${sum} from ${source}`,
-    deposit: `credits it to ${destination}, held: not spendable yet`,
+    deposit: `credits ${destination}, held: not spendable yet`,
     record: "writes both entries into the ledger",
     release: `makes it spendable for ${destination}`,
     record_compensation: "shuts the door: record can't happen any more",

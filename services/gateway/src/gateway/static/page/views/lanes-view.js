@@ -39,7 +39,7 @@ function cellView(name, transfer, place) {
     <li class="cell" data-step=${name} data-status=${step?.status ?? "pending"} data-state=${state}
       data-travelled=${isReachedFromBelow(name, transfer)}>
       <span class="node">${ICON_OF_STATE[state] ?? ICONS[state]}</span>
-      <p class="step-name"><span class="place">${place ?? ""}</span><b>${name}</b></p>
+      <p class="step-name"><span class="place">${place ?? ""}</span><b>${breakable(name)}</b></p>
       <p class="state"><span class="word">${STATE_WORDS[state]}</span> <span class="took">${took(step)}</span></p>
       <p class="effect">${effectOf(name, transfer)}</p>
       <p class="attempts">${attempts(step, state)}</p>
@@ -51,6 +51,12 @@ function cellView(name, transfer, place) {
 function isReachedFromBelow(name, transfer) {
   const below = COMPENSATIONS[COMPENSATIONS.indexOf(name) - 1];
   return Boolean(below && stepOf(below, transfer) && stepOf(name, transfer));
+}
+
+/** Narrow lanes break the long names at their underscore. */
+function breakable(name) {
+  const [step, compensation] = name.split("_");
+  return compensation ? html`${step}_<wbr>${compensation}` : step;
 }
 
 function took(step) {

@@ -1,7 +1,8 @@
 /** The one thing about the followed transfer that the reader should know now: a problem, a missing worker, a failure. */
 import { html } from "../vendor/lit-html/lit-html.js";
 import { duration, time } from "../text/formats.js";
-import { reasonOf } from "../text/statuses.js";
+import { isFinal, reasonOf } from "../text/statuses.js";
+import { effectOf } from "../text/steps.js";
 import { now } from "../state/clock.js";
 import { copyButton } from "./copy-button.js";
 import { ICONS } from "./icons.js";
@@ -19,7 +20,7 @@ export function noticeOf({ followed, workers, settings }) {
   if (followed.asked === "cancel" && transfer.status === "completed") {
     return box("why", ICONS.unneeded, "The cancel came too late: it was past the point of no return.");
   }
-  return null;
+  return box("info", "", isFinal(transfer) ? summary(transfer) : nowRunning(transfer));
 }
 
 const box = (kind, icon, text) => html`<div class="notice ${kind}">${icon}<p>${text}</p></div>`;
@@ -30,6 +31,17 @@ function waiting(process, workers, settings) {
   const command = settings?.start_command?.replace("{process}", process);
   return html`<strong>Waits for ${process}</strong>: ${gone}. Nothing is lost; it goes on once one is back.
     ${command ? html`<span class="command"><code>${command}</code>${copyButton(command, "the start command")}</span>` : ""}`;
+}
+
+function nowRunning(transfer) {
+  const step = transfer.steps.find(({ status }) => status === "running" || status === "retrying");
+  if (!step) return "Between two steps: the workflow decides what comes next.";
+  return html`Now <code>${step.name}</code>: it ${effectOf(step.name, transfer)}.`;
+}
+
+function summary(transfer) {
+  const took = duration(Date.parse(transfer.finished_at) - Date.parse(transfer.created_at));
+  return `Four steps in two databases took ${took}, and both entries are in the ledger.`;
 }
 
 const failure = ({ code, step, detail }) => html`

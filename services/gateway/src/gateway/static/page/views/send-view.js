@@ -80,7 +80,7 @@ const errorsByField = (problem) =>
 /** What no field can show; of a field's error only a word for those who don't see it. */
 function messageOf(problem) {
   if (!problem) return "";
-  if (problem.errors.some(({ field: name }) => FIELDS.includes(name))) return "Not sent: see the marked field.";
+  if (problem.errors.some(({ field: name }) => FIELDS.includes(name))) return "Not sent: see the marked fields.";
   const advice = problem.isUnanswered ? " Send it again: the same order with the same key is the same transfer." : "";
   return html`${ICONS.failed}<span>${problem.detail}${advice}</span>`;
 }

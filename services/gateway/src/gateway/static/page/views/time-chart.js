@@ -26,7 +26,10 @@ export function timeChart(transfer, gaps) {
     </div>`;
 }
 
-const markText = (transfer, mark) => html`<span>${transfer ? (mark ? shortDuration(mark) : "0") : ""}</span>`;
+function markText(transfer, mark) {
+  if (!transfer) return mark === 0 ? html`<span>time, to scale</span>` : nothing;
+  return html`<span>${mark === 0 ? "0" : shortDuration(mark)}</span>`;
+}
 
 function barView(step, transfer, end, place) {
   if (!step.started_at) return nothing;

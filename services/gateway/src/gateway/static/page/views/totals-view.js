@@ -4,12 +4,12 @@ import { amount } from "../text/formats.js";
 import { ICONS } from "./icons.js";
 
 export function totalsView({ reconciliation }) {
-  if (!reconciliation) return html`<p class="verdict">${ICONS.running}<span>Adding up all money…</span></p>`;
+  if (!reconciliation) return html`<p class="verdict">${ICONS.running}<span class="word">Adding up…</span></p>`;
   const { balanced, currencies } = reconciliation;
   return html`
     <p class="verdict" data-balanced=${balanced}>
       ${balanced ? ICONS.done : ICONS.failed}
-      <span>${balanced ? "Adds up" : "Doesn't add up"}</span>
+      <span class="word">${balanced ? "Adds up" : "Doesn't add up"}</span>
     </p>
     <ul class="sums" role="list">
       ${currencies.map(sumView)}

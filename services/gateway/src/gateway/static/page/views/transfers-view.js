@@ -14,7 +14,7 @@ export function transfersView(state, list) {
       <table>
         <thead>
           <tr><th scope="col">Sent</th><th scope="col">From</th><th scope="col">To</th><th scope="col" class="number">Amount</th>
-            <th scope="col">Status</th><th scope="col">Took</th><th scope="col">Reference</th><th scope="col">Why not</th></tr>
+            <th scope="col">Status</th><th scope="col">Took</th><th scope="col">Reference</th><th scope="col">Failure</th></tr>
         </thead>
         <tbody>${shown.items.map((transfer) => rowView(transfer, followed))}</tbody>
       </table>
