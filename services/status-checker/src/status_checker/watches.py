@@ -26,18 +26,33 @@ LOOKS_PER_SECOND: Final = 50
 """A tenth of what 500 watches would ask for at one a second; with fewer than 25 each has its two looks a second."""
 
 LOOK_SECONDS: Final = 0.5
+LOOKS_AT_ONCE: Final = 16
+"""So that hundreds who begin to follow at once wait a little, instead of making all looks take too long."""
+
 RESTART_SECONDS: Final = 2.0
 """Before asking for events again, of a new run or of a server that was away."""
 
 _VIEW: Final = "view"
 
 
+class _Shared:
+    """What all watches look with, and the bounds on that."""
+
+    def __init__(self, checker: StatusChecker, runs: Runs, live_workers: LiveWorkers) -> None:
+        self.runs = runs
+        self.live_workers = live_workers
+        self.pace = Pace(per_second=LOOKS_PER_SECOND)
+        self._checker = checker
+        self._at_once = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+    async def see(self, transfer_id: str) -> Seen:
+        async with self._at_once:
+            return await self._checker.see(transfer_id)
+
+
 class Watches:
     def __init__(self, checker: StatusChecker, runs: Runs, live_workers: LiveWorkers) -> None:
-        self._checker = checker
-        self._runs = runs
-        self._live_workers = live_workers
-        self._pace = Pace(per_second=LOOKS_PER_SECOND)
+        self._shared = _Shared(checker, runs, live_workers)
         self._watched: dict[str, Broadcast[str, TransferView]] = {}
 
     async def views(self, transfer_id: str, *, known: str | None = None) -> AsyncGenerator[TransferView]:
@@ -61,7 +76,7 @@ class Watches:
                 self._watched.pop(transfer_id, None)
 
     async def _watch(self, transfer_id: str) -> AsyncGenerator[dict[str, TransferView]]:
-        watch = _Watch(transfer_id, self._checker, self._runs, self._live_workers, self._pace)
+        watch = _Watch(transfer_id, self._shared)
         version = None
         async with aclosing(watch.looks()) as looks:
             async for view in looks:
@@ -75,23 +90,18 @@ class Watches:
 class _Watch:
     """One transfer's watch, from its first look on."""
 
-    def __init__(
-        self, transfer_id: str, checker: StatusChecker, runs: Runs, live_workers: LiveWorkers, pace: Pace
-    ) -> None:
+    def __init__(self, transfer_id: str, shared: _Shared) -> None:
         self._transfer_id = transfer_id
-        self._checker = checker
-        self._runs = runs
-        self._live_workers = live_workers
-        self._pace = pace
+        self._shared = shared
         self._is_outdated = False
         self._awake = asyncio.Event()
 
     async def looks(self) -> AsyncGenerator[TransferView]:
         """The transfer at first and whenever it may have changed."""
-        self._seen = await self._checker.see(self._transfer_id)
+        self._seen = await self._shared.see(self._transfer_id)
         async with beside(self._by_events(), self._by_attempts(), self._by_workers()):
             while True:
-                yield self._seen.told(self._live_workers.processes())
+                yield self._seen.told(self._shared.live_workers.processes())
                 await self._awake.wait()
                 self._awake.clear()
                 await self._look_if_outdated()
@@ -101,7 +111,7 @@ class _Watch:
             return
         self._is_outdated = False
         try:
-            self._seen = await self._checker.see(self._transfer_id)
+            self._seen = await self._shared.see(self._transfer_id)
         except Problem as problem:
             if problem.code is ProblemCode.NOT_FOUND:
                 raise
@@ -114,16 +124,16 @@ class _Watch:
     async def _by_events(self) -> None:
         while True:
             if self._seen.run is not None:
-                async with aclosing(self._runs.events(self._transfer_id)) as events:
+                async with aclosing(self._shared.runs.events(self._transfer_id)) as events:
                     async for _ in events:
                         self._look_again()
             await asyncio.sleep(RESTART_SECONDS)
-            await self._pace.turn()
+            await self._shared.pace.turn()
 
     async def _by_attempts(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._pace.turn()
+            await self._shared.pace.turn()
             if self._is_outdated or await self._has_changed(self._seen):
                 self._look_again()
 
@@ -132,11 +142,11 @@ class _Watch:
         if seen.run is None:
             return True
         try:
-            return await self._runs.pulse(self._transfer_id) != seen.run.pulse
+            return await self._shared.runs.pulse(self._transfer_id) != seen.run.pulse
         except Problem:
             return False
 
     async def _by_workers(self) -> None:
         while True:
-            await self._live_workers.changed.wait()
+            await self._shared.live_workers.changed.wait()
             self._awake.set()
