@@ -89,7 +89,7 @@ def _assert_is_step(step: dict[str, Any], *, kind: str) -> None:
     assert (step["attempts"] == 0) == (step["status"] == "pending" or step["started_at"] is None), step
     if step["status"] == "pending":
         assert kind == "forward"
-        assert step["started_at"] is step["finished_at"] is step["error"] is None
+        assert step["started_at"] is step["finished_at"] is step["error"] is step["worker"] is None
     if step["status"] in ("done", "failed"):
         assert step["started_at"] <= step["finished_at"]
     if step["error"] is not None:

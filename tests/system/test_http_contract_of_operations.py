@@ -1,5 +1,6 @@
 """What operators and machines ask of the running system: reconciliation, workers, health, metrics, documentation."""
 
+import httpx
 import pytest
 from system.answer_forms import PROBLEM_CODES, assert_is_moment
 from system.public_api import PublicApi
@@ -19,6 +20,7 @@ PATHS = {
     "/accounts/{id}/close": {"post"},
     "/reconciliation": {"get"},
     "/workers": {"get"},
+    "/workers/{process}/crash": {"post"},
 }
 
 
@@ -73,6 +75,13 @@ async def test_the_api_documents_itself_with_every_call(api: PublicApi) -> None:
     assert {path: {*methods} for path, methods in document["paths"].items() if path in PATHS} == PATHS
     schemas = document["components"]["schemas"]
     assert set(schemas["ProblemCode"]["enum"]) == PROBLEM_CODES.keys()
+
+
+async def test_the_page_learns_where_temporals_own_page_is_and_how_a_process_is_killed(api: PublicApi) -> None:
+    settings = await api.get("/page-settings")
+    assert (settings["demo_faults"], settings["kill_command"]) == (True, "make kill SERVICE={process}")
+    async with httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(settings["temporal_ui_url"], follow_redirects=True)).status_code == 200
 
 
 async def test_the_documentation_is_a_page_of_our_own(api: PublicApi) -> None:

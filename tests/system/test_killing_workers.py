@@ -5,6 +5,7 @@ import signal
 import pytest
 from system.figures import Figures
 from system.public_api import Json, PublicApi, step, step_is
+from system.row_locks import account_locked
 from system.running_system import WORKERS, RunningSystem
 from system.worker_deaths import Death, kill_the_participants, kill_the_workflow_worker
 
@@ -94,6 +95,26 @@ async def test_a_worker_that_is_told_to_stop_finishes_the_step_at_hand(system: R
     transfer = await api.final(transfer_id)
     assert (transfer["status"], transfer["failure"]["code"]) == ("compensated", "cancelled")
     assert await api.money(source) == ("100.00", "0.00")
+
+
+async def test_a_worker_that_crashes_on_request_comes_back_and_its_step_is_made_anew(system: RunningSystem) -> None:
+    """The page's way to kill one: in the middle of a transaction, and the process manager starts it again."""
+    api = system.api
+    source, destination = await api.open_pair()
+    pid = (await system.pids())["ledger-worker"]
+    async with account_locked(system.ledger_url, source) as account:
+        transfer_id = await api.start_transfer(source, destination)
+        await account.until_a_transaction_waits()
+        recording = await api.transfer(transfer_id)
+        assert (await api.http.post("/workers/ledger-worker/crash")).status_code == 202
+        await system.until_started_again("ledger-worker", instead_of=pid)
+    transfer = await api.final(transfer_id)
+    assert (transfer["status"], step(transfer, "record")["attempts"]) == ("completed", 2)
+    made_by = [step(seen, "record")["worker"].rpartition(":")[2] for seen in (recording, transfer)]
+    assert made_by == [str(pid), str((await system.pids())["ledger-worker"])]
+    groups = {group["process"]: group for group in (await api.get("/workers"))["items"]}
+    assert groups["ledger-worker"]["last_gap"]["began_at"] < groups["ledger-worker"]["last_gap"]["ended_at"]
+    assert await api.money(source) == ("99.00", "0.00")
 
 
 async def test_a_compensation_survives_its_worker(api: PublicApi, deaths: Deaths) -> None:
