@@ -1,6 +1,7 @@
 # Runs, checks and tests the product; needs git, make and Python >= 3.11, and gets everything else itself.
 #   GATEWAY_PORT (8080), TEMPORAL_UI_PORT (8233): the published ports    LOCAL_DIR (.local): data and logs
 #   SERVICE: one of the processes that `make ps` lists                   PYTEST_ARGS: passed on by `make test`
+#   DEMO_ARGS: passed on by `make demo` (--no-pause: without a key press between the chapters)
 
 export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR
 MAKEFLAGS += --no-print-directory
@@ -12,7 +13,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start check test runtime development
+.PHONY: help up demo-free down reset ps logs kill start demo check test runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,10 +43,14 @@ kill: $(INSTALLED) ## SIGKILL a process, which stays dead: make kill SERVICE=acc
 start: $(INSTALLED) ## Start it again: make start SERVICE=account-worker
 	@$(STACK) $(SERVICE)
 
+demo: runtime ## The guided demo in the terminal, against what runs: make up, or docker compose
+	@$(BIN)/python deploy/demo $(DEMO_ARGS)
+
 check: development ## Formatting, lint, types, layering, lock file, compose file, Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy conftest.py deploy/local libs/*/src services/*/src tests
+	$(BIN)/mypy deploy/demo
 	@# Each has a conftest.py of its own, which mypy can't tell apart in one run.
 	@for tests in libs/*/tests services/*/tests; do echo "mypy $$tests"; $(BIN)/mypy "$$tests" || exit 1; done
 	$(BIN)/lint-imports
