@@ -10,17 +10,22 @@ from checker_databases import Databases
 from checker_rows import applied, completed_rows
 from checker_saga import Activities, start, workers
 from checker_views import look
+from prometheus_client import CollectorRegistry
 from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem
 from status_checker.live_workers import LiveWorkers
 from status_checker.participants import Participants
 from status_checker.runs import Runs
 from status_checker.status import StatusChecker
-from status_checker.waiting import Waiting
+from status_checker.watches import Watches
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from transfer_contract.names import Process
 from transfer_contract.steps import Step
 from transfer_contract.transfers import TransferRequest, TransferView
+
+SOON_SECONDS = 15
 
 
 @pytest.mark.parametrize("until", ["change", "final"])
@@ -39,23 +44,23 @@ async def test_a_wait_ends_when_its_client_has_gone(
 
 
 @pytest.fixture
-async def waiting(apis: tuple[str, str], client: Client, live_workers: LiveWorkers) -> AsyncIterator[Waiting]:
+async def watches(apis: tuple[str, str], client: Client, live_workers: LiveWorkers) -> AsyncIterator[Watches]:
     async with (
         InternalClient(Process.ACCOUNT_API, apis[0], timeout_seconds=2) as accounts,
         InternalClient(Process.LEDGER_API, apis[1], timeout_seconds=2) as ledger,
     ):
-        runs = Runs(client, timeout_seconds=2)
-        yield Waiting(StatusChecker(Participants(accounts, ledger), runs, live_workers), runs)
+        runs = Runs(client, CollectorRegistry(), timeout_seconds=2)
+        yield Watches(StatusChecker(Participants(accounts, ledger), runs, live_workers), runs, live_workers)
 
 
 async def test_a_watcher_sees_each_change_once_and_ends_with_the_final_one(
-    waiting: Waiting, client: Client, activities: Activities, transfer: TransferRequest
+    watches: Watches, client: Client, activities: Activities, transfer: TransferRequest
 ) -> None:
     held = activities.hold(transfer, Step.DEPOSIT)
     seen: list[TransferView] = []
     async with workers(client, activities):
         await start(client, transfer)
-        async for view in waiting.watch(transfer.transfer_id, known=None):
+        async for view in watches.views(transfer.transfer_id):
             seen.append(view)
             if view.steps[1].status == "running":
                 held.set()
@@ -65,13 +70,31 @@ async def test_a_watcher_sees_each_change_once_and_ends_with_the_final_one(
 
 
 async def test_a_watcher_who_knows_the_final_version_sees_nothing_more(
-    waiting: Waiting, checker: httpx.AsyncClient, databases: Databases, transfer: TransferRequest
+    watches: Watches, checker: httpx.AsyncClient, databases: Databases, transfer: TransferRequest
 ) -> None:
     databases.put(transfer, *completed_rows())
     known = (await look(checker, transfer)).version
-    assert [view async for view in waiting.watch(transfer.transfer_id, known=known)] == []
+    assert [view async for view in watches.views(transfer.transfer_id, known=known)] == []
 
 
-async def test_a_watcher_hears_of_a_problem(waiting: Waiting) -> None:
+async def test_a_watcher_hears_of_a_problem(watches: Watches) -> None:
     with pytest.raises(Problem, match="There is no transfer"):
-        [view async for view in waiting.watch("nobody-knows-it", known=None)]
+        [view async for view in watches.views("nobody-knows-it")]
+
+
+async def test_watchers_hear_that_a_transfer_is_not_there_any_more(
+    watches: Watches, client: Client, transfer: TransferRequest
+) -> None:
+    """One that was started, wrote nothing, and was lost by Temporal."""
+    run = await start(client, transfer)
+    views = watches.views(transfer.transfer_id)
+    while (await anext(views)).status != "accepted":
+        pass
+    await client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=client.namespace, workflow_execution=WorkflowExecution(workflow_id=run.id)
+        )
+    )
+    with pytest.raises(Problem, match="There is no transfer"):
+        async with asyncio.timeout(SOON_SECONDS):
+            [view async for view in views]

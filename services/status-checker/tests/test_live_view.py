@@ -14,7 +14,7 @@ ABORT = AbortRequest(transfer=request(), failure=WHY)
 
 
 def view_of(timeline: Timeline, rows: list[StepRow] | None = None) -> TransferView:
-    return live_view(request(), rows or [], timeline, waiting_for=None)
+    return live_view(request(), rows or [], timeline)
 
 
 def up_to_record() -> History:
@@ -50,7 +50,7 @@ def test_a_forward_step_under_way_is_running() -> None:
 
 def test_a_step_that_has_answered_looks_as_it_will_when_the_transfer_is_final() -> None:
     transfer, rows = request(), completed_rows()
-    live = live_view(transfer, [], read_timeline(up_to_record().events, []), waiting_for=None)
+    live = live_view(transfer, [], read_timeline(up_to_record().events, []))
     assert live.steps[:2] == final_view(transfer, rows).steps[:2]
 
 

@@ -107,7 +107,7 @@ async def test_an_attempt_changes_the_transfer_within_about_a_second_although_it
     activities.refusals[transfer.transfer_id, Step.RECORD] = FailureCode.LEDGER_REJECTED
     activities.before[transfer.transfer_id, Compensation.DEPOSIT] = fail_when_let_go
     handle = await start(client, transfer)
-    known = await until(checker, transfer, lambda view: len(view.steps) == 5)
+    known = await until(checker, transfer, lambda view: len(view.steps) == 5 and view.steps[4].worker)
     waiting_for_it = asyncio.create_task(look(checker, transfer, wait=10, known=known.version))
     await asyncio.sleep(0.2)
     let_go.set()
