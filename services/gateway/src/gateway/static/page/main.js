@@ -59,7 +59,7 @@ const feed = new Feed(store, {
     list.onTransfers(news);
     entries.onTransfers(news);
   },
-  accounts: (news, before) => entries.onAccounts(news, before),
+  accounts: (news) => entries.onAccounts(news),
   workers: (news, before) => crashes.onWorkers(news, before),
 });
 

@@ -1,5 +1,6 @@
-/** The entries of the account that is open: fetched when it is opened, and again when the feed says that it moved. */
+/** The entries of the account that is open: fetched when it is opened, and again when the feed tells of a new one. */
 import { get } from "./api.js";
+import { isCommitted } from "../text/statuses.js";
 
 const PAGE_SIZE = 20;
 const PAUSE_MILLISECONDS = 300; // one look for the news that come together
@@ -25,20 +26,23 @@ export class Entries {
     }));
   }
 
-  onAccounts({ items }, before) {
-    const open = this.#store.state.entries?.account;
-    if (!open && items.length > 0) {
-      this.open(items.find((account) => account.id === "alice")?.id ?? items[0].id);
-      return;
-    }
-    const balances = (accounts) => JSON.stringify(accounts?.find((account) => account.id === open) ?? null);
-    if (balances(items) !== balances(before.accounts?.items)) this.#refreshSoon();
+  onAccounts({ items }) {
+    if (this.#store.state.entries || items.length === 0) return;
+    this.open(items.find((account) => account.id === "alice")?.id ?? items[0].id);
   }
 
+  /** A transfer that is past the point of no return has an entry in each of its accounts. */
   onTransfers({ items }) {
-    const open = this.#store.state.entries?.account;
-    const concerns = (transfer) => [transfer.source_account, transfer.destination_account].includes(open);
-    if (open && items.some(concerns)) this.#refreshSoon();
+    const { account, items: entries } = this.#store.state.entries ?? {};
+    if (!entries) return;
+    const known = new Set(entries.map((entry) => entry.transfer_id));
+    const oldest = Date.parse(entries.at(-1)?.created_at ?? 0);
+    const isMissing = (transfer) =>
+      [transfer.source_account, transfer.destination_account].includes(account) &&
+      isCommitted(transfer) &&
+      !known.has(transfer.id) &&
+      Date.parse(transfer.finished_at ?? transfer.created_at) >= oldest;
+    if (items.some(isMissing)) this.#refreshSoon();
   }
 
   #refreshSoon() {

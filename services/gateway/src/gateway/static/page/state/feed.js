@@ -41,7 +41,7 @@ export class Feed {
       name,
       (data) => {
         const before = { ...this.#store.state };
-        this.#store.update({ interruption: null, ...changesOf(data) });
+        this.#store.update(changesOf(data));
         this.#listeners[name]?.(data, before);
       },
     ]);
@@ -51,6 +51,6 @@ export class Feed {
   #connection(state, retryAt = null) {
     const known = this.#store.state.connection;
     const lostAt = state === "lost" ? (known.lostAt ?? now()) : null;
-    this.#store.update({ connection: { state, retryAt, lostAt } });
+    this.#store.update({ connection: { state, retryAt, lostAt }, interruption: null });
   }
 }

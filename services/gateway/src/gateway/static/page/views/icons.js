@@ -11,5 +11,6 @@ export const ICONS = {
   failed: html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="m4 4 8 8M12 4l-8 8" /></svg>`,
   undone: html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M6 3 3 6l3 3M3 6h6a4 4 0 0 1 0 8H6" /></svg>`,
   attention: html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 2 1.8 13.5h12.4zM8 6.5v3.5M8 11.8v.2" /></svg>`,
+  info: html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6" /><path d="M8 7.5v3.5M8 5v.2" /></svg>`,
   outside: html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M6 3.5H3v9.5h9.5V10M9 3h4v4M13 3 7.5 8.5" /></svg>`,
 };

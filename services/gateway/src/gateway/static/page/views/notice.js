@@ -13,14 +13,14 @@ const A_SAGA = `A saga is a row of steps in different services, each with an und
 export function noticeOf({ followed, workers, settings }) {
   const transfer = followed?.transfer;
   if (followed?.problem) return box("bad", ICONS.failed, followed.problem.detail);
-  if (!followed) return box("intro", "", A_SAGA);
+  if (!followed) return box("intro", ICONS.info, A_SAGA);
   if (!transfer) return null;
   if (transfer.waiting_for) return box("wait", ICONS.waiting, waiting(transfer.waiting_for, workers, settings));
   if (transfer.failure) return box("why", ICONS.failed, failure(transfer.failure));
   if (followed.asked === "cancel" && transfer.status === "completed") {
     return box("why", ICONS.unneeded, "The cancel came too late: it was past the point of no return.");
   }
-  return box("info", "", isFinal(transfer) ? summary(transfer) : nowRunning(transfer));
+  return box("info", ICONS.info, isFinal(transfer) ? summary(transfer) : nowRunning(transfer));
 }
 
 const box = (kind, icon, text) => html`<div class="notice ${kind}">${icon}<p>${text}</p></div>`;
