@@ -23,6 +23,8 @@ _ORDER: Final = (
     "test_concurrency",
     "test_scenarios",
     "test_killing_workers",
+    "test_events",
+    "test_many_streams",
     "test_crashes",
     "test_outages",
 )

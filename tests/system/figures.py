@@ -14,5 +14,8 @@ class Figures:
     def seconds(self, name: str, seconds: float) -> None:
         self._record_property(FIGURE, f"{name}: {seconds:.2f} s")
 
+    def number(self, name: str, number: float) -> None:
+        self._record_property(FIGURE, f"{name}: {number:.0f}")
+
     def milliseconds(self, name: str, seconds: float) -> None:
         self._record_property(FIGURE, f"{name}: {seconds * 1000:.0f} ms")

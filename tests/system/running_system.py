@@ -62,6 +62,9 @@ class RunningSystem:
             assert time.monotonic() < deadline, f"{name} is not back after {within_seconds} s"
             await asyncio.sleep(_LOOK_SECONDS)
 
+    async def metrics(self, name: str) -> str:
+        return (await self._probe.get(f"{self._urls[name]}/metrics")).text
+
     async def is_ready(self, name: str) -> bool:
         try:
             return (await self._probe.get(f"{self._urls[name]}/readyz")).status_code == 200

@@ -85,7 +85,8 @@ class Runs:
                 await events.fetch_next_page()
             except (RPCError, RuntimeError):  # RuntimeError: the lazy client's first connection
                 return
-            yield
+            if events.current_page:  # nothing has happened in one that the server gave up waiting for
+                yield
             if events.next_page_token is None:
                 return
             await asyncio.sleep(BURST_SECONDS)
