@@ -25,7 +25,7 @@ const place = (id) => document.getElementById(id);
 
 const store = new Store({
   settings: null,
-  connection: { state: "connecting", retryAt: null, lostAt: null },
+  connection: { state: "connecting", lostAt: null },
   interruption: null,
   transfers: null,
   accounts: null,
@@ -72,7 +72,7 @@ function draw(state) {
   render(moneyView(state, { entries, moreAccounts }), place("money-content"));
   render(workersView(state, { crashes }), place("workers-content"));
   render(transfersView(state, list), place("transfers-content"));
-  document.querySelector("main").dataset.drawn = "";
+  Object.assign(document.querySelector("main").dataset, { drawn: "", connection: state.connection.state });
   const transfer = state.followed?.transfer;
   document.title = transfer ? `${STATUSES[transfer.status]} – Transfer Saga` : "Transfer Saga";
 }

@@ -2,8 +2,19 @@
 const TOLERATED_MILLISECONDS = 2000; // the Date header has whole seconds
 
 let ahead = 0;
+let stoppedAt = null;
 
-export const now = () => Date.now() + ahead;
+export const now = () => stoppedAt ?? Date.now() + ahead;
+
+/** Without a connection nothing is known to go on: durations stand still until the page hears again. */
+export function stop() {
+  stoppedAt ??= now();
+  return stoppedAt;
+}
+
+export function goOn() {
+  stoppedAt = null;
+}
 
 export function learnFrom(response) {
   const served = Date.parse(response.headers.get("Date") ?? "");

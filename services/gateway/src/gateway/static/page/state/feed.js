@@ -1,5 +1,5 @@
 /** `GET /events` into the state: accounts, reconciliation, workers, processes and the latest transfers. */
-import { now } from "./clock.js";
+import { goOn, stop } from "./clock.js";
 import { mergeGaps } from "./gaps.js";
 import { mergeNewestFirst } from "./transfer-order.js";
 import { Stream } from "./stream.js";
@@ -25,7 +25,7 @@ export class Feed {
       processes: ({ items }) => ({ processes: items }),
       interruption: ({ detail }) => ({ interruption: detail }),
     };
-    this.#stream = new Stream("/events", this.#mapped(handlers), (state, retryAt) => this.#connection(state, retryAt));
+    this.#stream = new Stream("/events", this.#mapped(handlers), (state) => this.#connection(state));
   }
 
   open() {
@@ -48,9 +48,9 @@ export class Feed {
     return Object.fromEntries(entries);
   }
 
-  #connection(state, retryAt = null) {
-    const known = this.#store.state.connection;
-    const lostAt = state === "lost" ? (known.lostAt ?? now()) : null;
-    this.#store.update({ connection: { state, retryAt, lostAt }, interruption: null });
+  #connection(state) {
+    if (state === "live") goOn();
+    const lostAt = state === "live" ? null : stop();
+    this.#store.update({ connection: { state, lostAt }, interruption: null });
   }
 }

@@ -12,7 +12,7 @@ export class Stream {
   #wait = FIRST_WAIT_MILLISECONDS;
   #onVisibility = () => this.#followVisibility();
 
-  /** `handlers`: by event name, each called with the parsed data; `onState`: with (state, when it is tried again). */
+  /** `handlers`: by event name, each called with the parsed data; `onState`: with `live`, `lost` or `paused`. */
   constructor(url, handlers, onState = () => {}) {
     this.#url = url;
     this.#handlers = handlers;
@@ -52,7 +52,7 @@ export class Stream {
     const wait = this.#wait * (0.8 + 0.4 * Math.random());
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MILLISECONDS);
     this.#timer = setTimeout(() => this.#connect(), wait);
-    this.#onState("lost", Date.now() + wait);
+    this.#onState("lost");
   }
 
   #disconnect() {

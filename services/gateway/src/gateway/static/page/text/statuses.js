@@ -39,8 +39,8 @@ export function meaningOf(transfer) {
       return "Being undone, the last step first.";
     case "needs_attention":
       return isCommitted(transfer)
-        ? "It can't finish without you: releasing the money keeps failing. Temporal goes on retrying."
-        : "It can't finish without you: an undo step keeps failing. Temporal goes on retrying, and no money is lost.";
+        ? "It needs you: release keeps failing. Temporal goes on retrying."
+        : "It needs you: an undo step keeps failing. Temporal goes on retrying.";
     case "completed":
       return `Done: ${destination} has ${sum} more to spend.`;
     case "rejected":

@@ -13,11 +13,10 @@ export const workerOf = (name) => (name.startsWith("record") ? "ledger-worker" :
 
 export const isRetriedWithoutEnd = (name) => name === "release" || COMPENSATIONS.includes(name);
 
-const ANYBODY = { source_account: "the sender", destination_account: "the receiver" };
-
+/** Of a transfer, or of an order that isn't sent yet and may still say anything. */
 export function effectOf(name, transfer) {
-  const { source_account: source, destination_account: destination } = transfer ?? ANYBODY;
-  const sum = transfer ? money(transfer.amount, transfer.currency) : "the amount";
+  const { source_account: source, destination_account: destination } = transfer;
+  const sum = transfer.id ? money(transfer.amount, transfer.currency) : "the amount";
   const effects = {
     withdraw: `takes ${sum} from ${source}`,
     deposit: `credits ${destination}, held: not spendable yet`,

@@ -2,6 +2,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { money, time } from "../text/formats.js";
 import { isCancellable, meaningOf, STATUSES } from "../text/statuses.js";
+import { actionButton } from "./action-button.js";
 import { copyButton } from "./copy-button.js";
 import { ICONS } from "./icons.js";
 import { lanesView } from "./lanes-view.js";
@@ -29,7 +30,7 @@ export function followView(state, selection) {
       <div class="notice-place">${noticeOf(state) ?? nothing}</div>
       <div class="actions">${transfer ? actionsView(followed, settings, selection) : nothing}</div>
     </div>
-    ${lanesView(transfer)} ${timeChart(transfer, gaps)}
+    ${lanesView(transfer, state.send.order)} ${timeChart(transfer, gaps)}
     <div class="more">
       ${settings?.demo_faults ? tourView(!followed) : nothing} ${transfer ? stepsTable(transfer) : nothing}
     </div>`;
@@ -42,7 +43,7 @@ const headView = (transfer) => html`
       <span class="parties">from <b>${transfer.source_account}</b> to <b>${transfer.destination_account}</b></span>
       ${transfer.reference ? html`<q class="reference">${transfer.reference}</q>` : nothing}
     </p>
-    <p class="badge" id="followed-status" tabindex="-1" data-status=${transfer.status}>
+    <p class="badge" data-status=${transfer.status}>
       ${STATUS_ICONS[transfer.status]}<span>${STATUSES[transfer.status]}</span>
     </p>
   </div>
@@ -64,18 +65,14 @@ function actionsView(followed, settings, selection) {
   const canCancel = isCancellable(transfer) && asked !== "cancel";
   const canRetry = transfer.status === "needs_attention" && asked !== "retry";
   return html`
-    ${action("Cancel transfer", canCancel, () => selection.cancel())}
-    ${action("Retry now", canRetry, () => selection.retry(), "primary")}
+    ${actionButton({ text: "Cancel transfer", isAllowed: canCancel, onClick: () => selection.cancel() })}
+    ${actionButton({ text: "Retry now", kind: "primary", isAllowed: canRetry, onClick: () => selection.retry() })}
     <span class="identity">
       <span>sent ${time(transfer.created_at)}</span>
       <code title=${transfer.id}>${transfer.id}</code>${copyButton(transfer.id, "the transfer's id")}
     </span>
     ${settings?.temporal_ui_url ? temporalLink(transfer, settings) : nothing}`;
 }
-
-/** Its place is kept, so that nothing moves when it comes or goes. */
-const action = (label, isAllowed, onClick, kind = "") => html`
-  <button type="button" class="small ${kind}" ?disabled=${!isAllowed} @click=${onClick}>${label}</button>`;
 
 function temporalLink(transfer, { temporal_ui_url: base, temporal_namespace: namespace }) {
   const address = `${base}/namespaces/${encodeURIComponent(namespace)}/workflows/transfer-${transfer.id}`;

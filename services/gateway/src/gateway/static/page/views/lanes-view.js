@@ -18,9 +18,9 @@ import { ICONS } from "./icons.js";
 
 const ICON_OF_STATE = { spare: ICONS.pending, unreached: ICONS.unneeded };
 
-export function lanesView(transfer) {
-  const order = orderOf(transfer);
-  const cell = (name) => cellView(name, transfer, order[name]);
+export function lanesView(transfer, order) {
+  const places = orderOf(transfer);
+  const cell = (name) => cellView(name, transfer, { place: places[name], effect: effectOf(name, transfer ?? order) });
   return html`
     <div class="lanes">
       <h3 class="lane-title forward" id="forward-lane">Forward, downwards</h3>
@@ -32,7 +32,7 @@ export function lanesView(transfer) {
     </div>`;
 }
 
-function cellView(name, transfer, place) {
+function cellView(name, transfer, { place, effect }) {
   const step = stepOf(name, transfer);
   const state = stateOf(name, transfer);
   return html`
@@ -41,7 +41,7 @@ function cellView(name, transfer, place) {
       <span class="node">${ICON_OF_STATE[state] ?? ICONS[state]}</span>
       <p class="step-name"><span class="place">${place ?? ""}</span><b>${breakable(name)}</b></p>
       <p class="state"><span class="word">${STATE_WORDS[state]}</span> <span class="took">${took(step)}</span></p>
-      <p class="effect">${effectOf(name, transfer)}</p>
+      <p class="effect">${effect}</p>
       <p class="attempts">${attempts(step, state)}</p>
       <p class="error" title=${step?.error?.detail ?? nothing}>${step?.error ? errorText(step.error) : ""}</p>
     </li>`;

@@ -2,6 +2,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { duration, money, time } from "../text/formats.js";
 import { reasonOf, STATUSES } from "../text/statuses.js";
+import { actionButton } from "./action-button.js";
 
 export function transfersView(state, list) {
   const { transfers, followed } = state;
@@ -13,8 +14,8 @@ export function transfersView(state, list) {
       @focusin=${() => list.hold()} @focusout=${() => list.letGo()}>
       <table>
         <thead>
-          <tr><th scope="col">Sent</th><th scope="col">From</th><th scope="col">To</th><th scope="col" class="number">Amount</th>
-            <th scope="col">Status</th><th scope="col">Took</th><th scope="col">Reference</th><th scope="col">Failure</th></tr>
+          <tr><th scope="col">Sent</th><th scope="col">Status</th><th scope="col">From</th><th scope="col">To</th>
+            <th scope="col" class="number">Amount</th><th scope="col">Took</th><th scope="col">Reference</th><th scope="col">Failure</th></tr>
         </thead>
         <tbody>${shown.items.map((transfer) => rowView(transfer, followed))}</tbody>
       </table>
@@ -50,10 +51,10 @@ const rowView = (transfer, followed) => html`
   <tr data-transfer=${transfer.id} data-status=${transfer.status} data-open=${followed?.id === transfer.id}>
     <td><a href=${`#transfer=${transfer.id}`} aria-current=${followed?.id === transfer.id ? "true" : "false"}
       >${time(transfer.created_at)}</a></td>
+    <td><span class="status" data-status=${transfer.status}>${STATUSES[transfer.status]}</span></td>
     <td>${transfer.source_account}</td>
     <td>${transfer.destination_account}</td>
     <td class="number">${money(transfer.amount, transfer.currency)}</td>
-    <td><span class="status" data-status=${transfer.status}>${STATUSES[transfer.status]}</span></td>
     <td>${transfer.finished_at ? duration(Date.parse(transfer.finished_at) - Date.parse(transfer.created_at)) : ""}</td>
     <td class="reference">${transfer.reference ?? ""}</td>
     <td class="hint">${transfer.failure ? reasonOf(transfer.failure) : ""}</td>
@@ -69,9 +70,9 @@ function emptyText({ list: { problem, status, account } }, transfers, shown) {
 function pagesView({ list: { page, isOlder } }, list, shown) {
   return html`
     <nav class="pages" aria-label="Pages of transfers">
-      <button type="button" class="small" ?disabled=${!isOlder} @click=${() => list.newest()}>Newest</button>
-      <button type="button" class="small" ?disabled=${!isOlder} @click=${() => list.newer()}>Newer</button>
-      <button type="button" class="small" ?disabled=${!shown.hasOlder} @click=${() => list.older()}>Older</button>
+      ${actionButton({ text: "Newest", isAllowed: isOlder, onClick: () => list.newest() })}
+      ${actionButton({ text: "Newer", isAllowed: isOlder, onClick: () => list.newer() })}
+      ${actionButton({ text: "Older", isAllowed: shown.hasOlder, onClick: () => list.older() })}
       <span class="hint">${pageText(page, isOlder, shown.newer)}</span>
     </nav>`;
 }

@@ -2,6 +2,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { count, duration, time } from "../text/formats.js";
 import { now } from "../state/clock.js";
+import { actionButton } from "./action-button.js";
 import { copyButton } from "./copy-button.js";
 import { cssVariables } from "./css-variables.js";
 import { ICONS } from "./icons.js";
@@ -35,13 +36,14 @@ function workerView(group, gaps, { settings, crash, actions }) {
     </li>`;
 }
 
-function crashButton(group, crash, actions) {
-  const isUnderWay = crash?.isUnderWay ?? false;
-  return html`
-    <button type="button" class="small danger" aria-label=${`Crash ${group.process}`}
-      ?disabled=${group.workers.length === 0} aria-disabled=${isUnderWay}
-      @click=${() => isUnderWay || actions.crashes.crash(group.process)}>${isUnderWay ? "Crashing" : "Crash"}</button>`;
-}
+const crashButton = ({ process, workers }, crash, { crashes }) =>
+  actionButton({
+    text: crash?.isUnderWay ? "Crashing" : "Crash",
+    label: `Crash ${process}`,
+    kind: "danger",
+    isAllowed: workers.length > 0 && !crash?.isUnderWay,
+    onClick: () => crashes.crash(process),
+  });
 
 const aliveText = ({ workers }) =>
   html`<b>alive</b> <span>${workers.length > 1 ? `${count(workers.length)} processes: ` : "process "}${workers.map(({ pid }) => pid).join(", ")}</span>`;
