@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 from compose.stack import Stack, Transfer
+from guided_demo import check_demo, run_demo
 from transfer_contract.names import Process
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
@@ -58,6 +59,17 @@ def test_a_killed_worker_stays_dead_and_the_compensation_finishes_after_its_star
 
 
 @on_postgres
+def test_the_guided_demo_plays_on_containers(stack: Stack, tmp_path: Path) -> None:
+    done = run_demo(os.environ | {"LOCAL_DIR": str(tmp_path)})
+    check_demo(
+        done,
+        gateway_port=os.environ["GATEWAY_PORT"],
+        kill="docker compose kill account-worker",
+        start="docker compose up -d --no-deps account-worker",
+    )
+
+
+@on_postgres
 def test_a_worker_that_dies_by_itself_is_restarted(stack: Stack) -> None:
     pid = int(stack.inspect("ledger-worker", "{{.State.Pid}}"))
     if os.geteuid() != 0 or not Path(f"/proc/{pid}").exists():
@@ -65,6 +77,16 @@ def test_a_worker_that_dies_by_itself_is_restarted(stack: Stack) -> None:
     os.kill(pid, signal.SIGKILL)
     assert stack.post_transfer(wait_seconds=30)["status"] == "completed"
     assert stack.inspect("ledger-worker", "{{.State.Status}} {{.RestartCount}}") == "running 1"
+
+
+@on_postgres
+def test_a_worker_that_is_crashed_from_the_page_is_restarted_and_its_transfer_goes_on(stack: Stack) -> None:
+    transfer = stack.post_transfer(scenario="slow_compensation")
+    stack.transfer_until(transfer["id"], lambda t: t["status"] == "compensating", within_seconds=30)
+    assert stack.http.post("/workers/account-worker/crash").status_code == 202
+    ended = stack.transfer_until(transfer["id"], is_final, within_seconds=90)
+    assert ended["status"] == "compensated"
+    assert stack.inspect("account-worker", "{{.State.Status}} {{.RestartCount}}") == "running 1"
 
 
 @on_postgres
