@@ -83,7 +83,7 @@ async def _run(name: Name, given: TransferRequest | AbortRequest, *, attempts: i
         task_queue=TaskQueue.LEDGER if "record" in name else TaskQueue.ACCOUNTS,
         result_type=StepRow,
         start_to_close_timeout=timedelta(seconds=30),
-        heartbeat_timeout=timedelta(seconds=1),
+        heartbeat_timeout=timedelta(seconds=10),
         retry_policy=RetryPolicy(
             initial_interval=timedelta(milliseconds=20),
             maximum_interval=timedelta(milliseconds=50),

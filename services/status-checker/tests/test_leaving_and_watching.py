@@ -7,25 +7,18 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from checker_databases import Databases
+from checker_following import SOON_SECONDS, watches_on
 from checker_rows import applied, completed_rows
 from checker_saga import Activities, start, workers
 from checker_views import look
-from prometheus_client import CollectorRegistry
-from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem
 from status_checker.live_workers import LiveWorkers
-from status_checker.participants import Participants
-from status_checker.runs import Runs
-from status_checker.status import StatusChecker
 from status_checker.watches import Watches
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
-from transfer_contract.names import Process
 from transfer_contract.steps import Step
 from transfer_contract.transfers import TransferRequest, TransferView
-
-SOON_SECONDS = 15
 
 
 @pytest.mark.parametrize("until", ["change", "final"])
@@ -45,12 +38,8 @@ async def test_a_wait_ends_when_its_client_has_gone(
 
 @pytest.fixture
 async def watches(apis: tuple[str, str], client: Client, live_workers: LiveWorkers) -> AsyncIterator[Watches]:
-    async with (
-        InternalClient(Process.ACCOUNT_API, apis[0], timeout_seconds=2) as accounts,
-        InternalClient(Process.LEDGER_API, apis[1], timeout_seconds=2) as ledger,
-    ):
-        runs = Runs(client, CollectorRegistry(), timeout_seconds=2)
-        yield Watches(StatusChecker(Participants(accounts, ledger), runs, live_workers), runs, live_workers)
+    async with watches_on(client, apis, live_workers) as watches:
+        yield watches
 
 
 async def test_a_watcher_sees_each_change_once_and_ends_with_the_final_one(

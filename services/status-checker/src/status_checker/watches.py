@@ -138,13 +138,13 @@ class _Watch:
                 self._look_again()
 
     async def _has_changed(self, seen: Seen) -> bool:
-        """Without an open run only the rows tell, and they have to be read whole."""
+        """Without an open run, or without Temporal, only the rows tell, and they have to be read whole."""
         if seen.run is None:
             return True
         try:
             return await self._shared.runs.pulse(self._transfer_id) != seen.run.pulse
         except Problem:
-            return False
+            return True
 
     async def _by_workers(self) -> None:
         while True:
