@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
+from typing import Final
 from uuid import uuid4
 
 import free_port
@@ -15,13 +16,15 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from xdist.remote import Producer  # type: ignore[import-untyped] # xdist says nothing of its types
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
+_STACKS_OF_THEIR_OWN: Final = ("test_make_up", "test_readme_without_docker", "test_demo")
+
 
 class _SideBySide(LoadScopeScheduling):  # type: ignore[misc]
     """A folder's tests share their servers, so they stay together; those of `make` start stacks of their own."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
-        return "make" if path.stem in ("test_make_up", "test_readme_without_docker") else str(path.parent)
+        return "make" if path.stem in _STACKS_OF_THEIR_OWN else str(path.parent)
 
 
 def pytest_configure() -> None:

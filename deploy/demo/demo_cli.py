@@ -76,7 +76,7 @@ def _introduce(stage: Stage) -> None:
 def _play(stage: Stage, number: int, chapter: Chapter) -> None:
     stage.screen.heading(f"{number} of {len(CHAPTERS)}  {chapter.title}")
     stage.screen.prose(chapter.text)
-    stage.screen.wait_for_key("begin")
+    stage.screen.wait_for_key("to begin")
     story = Story(stage, reference=f"guided demo, chapter {number}")
     with _whatever_is_left_is_told(stage, story):
         chapter.play(story)

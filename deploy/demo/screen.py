@@ -53,13 +53,13 @@ class Screen:
         """Never wrapped, so that it can be copied."""
         self.gap()
         self._write(Text(textwrap.indent(line, "  "), "bold cyan"))
-        self._reading_time()
+        if self._pauses:
+            time.sleep(_READING_SECONDS)
 
     def answer(self, fields: Mapping[str, object]) -> None:
         """Some fields of what the API has just answered."""
         shown = ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items())
         self._write(Text(f"  → {{{shown}, …}}", "dim"))
-        self._reading_time()
 
     @contextmanager
     def live(self, view: Callable[[], Text]) -> Iterator[None]:
@@ -107,7 +107,8 @@ class Screen:
         """Nothing where nobody could press one."""
         if not self._pauses:
             return
-        self._console.print(Text(f"Press any key: {what_comes} ", "bold reverse"), end="")
+        self.gap()
+        self._console.print(Text(f" Press any key {what_comes} ", "reverse"), end="")
         try:
             key_press.wait_for_key()
         finally:
@@ -118,10 +119,6 @@ class Screen:
         """Lines as they stand: the terminal may wrap them, we don't."""
         self._console.print(text, soft_wrap=True)
         self._ends_in_a_gap = False
-
-    def _reading_time(self) -> None:
-        if self._pauses:
-            time.sleep(_READING_SECONDS)
 
 
 def new_console(output: TextIO = sys.stdout) -> Console:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from curl import Curl
@@ -44,7 +45,6 @@ class Story:
         self._stage = stage
         self._reference = reference
         self._snapshots: dict[str, Snapshot] = {}
-        self._sent_at = 0.0
         self.scenario: str | None = None
         self.transfer: Json | None = None
 
@@ -58,7 +58,6 @@ class Story:
             "reference": self._reference,
         }
         self.scenario = scenario
-        self._sent_at = time.monotonic()
         key = f"demo-{uuid4().hex[:12]}"
         self.transfer = self._stage.curl.post(
             "/transfers", body | ({"scenario": scenario} if scenario else {}), key=key
@@ -95,19 +94,25 @@ class Story:
         self._stage.screen.gap()
         return answer
 
+    def wait_for_key(self, what_comes: str) -> None:
+        """Time to look around."""
+        self._stage.screen.wait_for_key(what_comes)
+
     @contextmanager
     def without(self, process: str) -> Iterator[None]:
         """Kills it, and starts it again in the end, whatever happens meanwhile."""
-        world, screen = self._stage.world, self._stage.screen
+        world = self._stage.world
         try:
-            screen.command(world.kill_command(process))
-            with deferred_interrupts():
-                run_command(world.kill_command(process))
+            self._run(world.kill_command(process))
             yield
         finally:
-            screen.command(world.start_command(process))
-            with deferred_interrupts():
-                run_command(world.start_command(process))
+            self._run(world.start_command(process))
+
+    def _run(self, line: str) -> None:
+        """To its end, however impatient the reader: half a kill or no start would be left."""
+        with deferred_interrupts():
+            self._stage.screen.command(line)
+            run_command(line)
 
     def look_at_money(self, label: str) -> None:
         accounts = (self._stage.source, self._stage.destination)
@@ -149,8 +154,7 @@ class Story:
         )
 
     def _view(self) -> Text:
-        seconds = time.monotonic() - self._sent_at
-        return transfer_view(self.known, seconds=seconds, width=self._stage.screen.width)
+        return transfer_view(self.known, now=datetime.now(UTC), width=self._stage.screen.width)
 
 
 def step(transfer: Json, name: str) -> Json:
