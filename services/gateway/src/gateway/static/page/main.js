@@ -19,8 +19,8 @@ import { totalsView } from "./views/totals-view.js";
 import { transfersView } from "./views/transfers-view.js";
 import { workersView } from "./views/workers-view.js";
 
-const TICK_MILLISECONDS = 100;
-const CALM_TICKS = 10; // without a running transfer only the seconds of what is gone move on
+const TICK_MILLISECONDS = 200;
+const CALM_TICKS = 5; // without a running transfer only the seconds of what is gone move on
 const place = (id) => document.getElementById(id);
 
 const store = new Store({

@@ -9,6 +9,11 @@ export class ApiProblem extends Error {
     Object.assign(this, { status, code, detail, errors });
   }
 
+  /** The problem with what is wrong in which field. */
+  get explanation() {
+    return [this.detail, ...this.errors.map(({ field, detail }) => `${field} ${detail}.`)].join(" ");
+  }
+
   /** Whether the call may or may not have been carried out. */
   get isUnanswered() {
     return this.status === 0 || this.status >= 500;

@@ -66,6 +66,7 @@ export class TransferList {
   get shown() {
     const { page } = this.#store.state.list;
     if (page) return { items: page.items, newer: 0, hasOlder: page.next_cursor !== null };
+    if (!this.#isLive) return { items: [], newer: 0, hasOlder: false };
     const latest = this.#latest;
     const items = this.#held ? latest.filter((transfer) => this.#held.has(transfer.id)) : latest;
     return {

@@ -44,7 +44,7 @@ export function meaningOf(transfer) {
     case "completed":
       return `Done: ${destination} has ${sum} more to spend.`;
     case "rejected":
-      return `Refused before any money moved: ${source} still has all of it.`;
+      return "Refused before any money moved: no balance has changed.";
     case "compensated":
       return stepOf(transfer, "withdraw")?.status === "done"
         ? `Undone in full: ${source} has the money back.`
@@ -54,16 +54,22 @@ export function meaningOf(transfer) {
   }
 }
 
-const REASONS = {
+const REFUSALS = {
   unknown_account: "there is no such account",
   account_closed: "the account is closed",
   currency_mismatch: "the account has another currency",
   insufficient_funds: "there isn't enough money in the account",
   ledger_rejected: "the ledger refused it",
+};
+
+const REASONS = {
+  ...REFUSALS,
   step_failed: "all attempts failed",
   step_timed_out: "all attempts ran out of time",
   cancelled: "somebody cancelled it",
   interrupted: "its workflow was ended from outside",
 };
+
+export const isRefusal = ({ code }) => code in REFUSALS;
 
 export const reasonOf = (failure) => REASONS[failure.code] ?? failure.code;

@@ -1,6 +1,6 @@
 /** The seven steps in plain words: what each does, who does it, and what its state is called. */
 import { money } from "./formats.js";
-import { isCommitted, isFinal } from "./statuses.js";
+import { isCommitted, isFinal, isRefusal } from "./statuses.js";
 
 export const FORWARD = ["withdraw", "deposit", "record", "release"];
 
@@ -54,7 +54,7 @@ function isOvertaken(name, transfer) {
 
 export const stepOf = (name, transfer) => transfer?.steps.find((step) => step.name === name) ?? null;
 
-export const STATE_WORDS = {
+const STATE_WORDS = {
   pending: "To do",
   spare: "Only if needed",
   unreached: "Not reached",
@@ -65,6 +65,12 @@ export const STATE_WORDS = {
   done: "Done",
   failed: "Failed",
 };
+
+export function wordOf(state, step) {
+  if (state !== "failed" || !step.error) return STATE_WORDS[state];
+  if (step.error.code === "cancelled") return "Cancelled";
+  return isRefusal(step.error) ? "Refused" : STATE_WORDS.failed;
+}
 
 /** The place of each step that has started in the order in which they started: `{withdraw: 1, …}`. */
 export function orderOf(transfer) {

@@ -9,9 +9,9 @@ import {
   FORWARD,
   isRetriedWithoutEnd,
   orderOf,
-  STATE_WORDS,
   stateOf,
   stepOf,
+  wordOf,
 } from "../text/steps.js";
 import { now } from "../state/clock.js";
 import { ICONS } from "./icons.js";
@@ -40,7 +40,7 @@ function cellView(name, transfer, { place, effect }) {
       data-travelled=${isReachedFromBelow(name, transfer)}>
       <span class="node">${ICON_OF_STATE[state] ?? ICONS[state]}</span>
       <p class="step-name"><span class="place">${place ?? ""}</span><b>${breakable(name)}</b></p>
-      <p class="state"><span class="word">${STATE_WORDS[state]}</span> <span class="took">${took(step)}</span></p>
+      <p class="state"><span class="word">${wordOf(state, step)}</span> <span class="took">${took(step)}</span></p>
       <p class="effect">${effect}</p>
       <p class="attempts">${attempts(step, state)}</p>
       <p class="error" title=${step?.error?.detail ?? nothing}>${step?.error ? errorText(step.error) : ""}</p>

@@ -67,7 +67,7 @@ const entryRow = (entry) => html`
   </tr>`;
 
 function entryState({ items, problem }) {
-  if (problem) return html`<p class="empty bad">Entries can't be read now: ${problem.detail}</p>`;
+  if (problem) return html`<p class="empty bad">Entries can't be read: ${problem.explanation}</p>`;
   if (items === null) return html`<p class="empty">Loading entries…</p>`;
   return items.length === 0 ? html`<p class="empty">No entries: no transfer has reached this account.</p>` : nothing;
 }

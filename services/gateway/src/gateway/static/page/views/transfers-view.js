@@ -25,18 +25,16 @@ export function transfersView(state, list) {
 }
 
 function filterView({ list: { status, account } }, list) {
-  const change = (event) => {
+  const apply = (event) => {
+    event.preventDefault();
     const data = new FormData(event.currentTarget);
     list.filter(data.get("status"), data.get("account"));
   };
-  const submit = (event) => {
-    event.preventDefault();
-    change(event);
-  };
+  const choose = (event) => event.currentTarget.form.requestSubmit();
   return html`
-    <form class="filter" role="search" aria-label="Filter transfers" @change=${change} @submit=${submit}>
+    <form class="filter" role="search" aria-label="Filter transfers" @submit=${apply}>
       <label>Status
-        <select name="status">
+        <select name="status" @change=${choose}>
           <option value="">all</option>
           ${Object.entries(STATUSES).map(([value, word]) => html`<option value=${value} ?selected=${value === status}>${word}</option>`)}
         </select>
@@ -60,9 +58,9 @@ const rowView = (transfer, followed) => html`
     <td class="hint">${transfer.failure ? reasonOf(transfer.failure) : ""}</td>
   </tr>`;
 
-function emptyText({ list: { problem, status, account } }, transfers, shown) {
-  if (problem) return html`<p class="empty bad">The list can't be read now: ${problem.detail}</p>`;
-  if (!transfers) return html`<p class="empty">Loading transfers…</p>`;
+function emptyText({ list: { problem, status, account, page } }, transfers, shown) {
+  if (problem) return html`<p class="empty bad">The list can't be read: ${problem.explanation}</p>`;
+  if (!transfers || ((status || account) && !page)) return html`<p class="empty">Loading transfers…</p>`;
   if (shown.items.length > 0) return nothing;
   return html`<p class="empty">${status || account ? "No transfer matches this filter." : "No transfers yet."}</p>`;
 }
