@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from service_runtime.app import create_app
 from service_runtime.problems import Problem, unavailable
 from transfer_contract.http import (
+    Account,
     AccountsReconciliation,
     CurrencyTotals,
     Discrepancy,
@@ -110,6 +111,10 @@ def account_api(databases: Databases) -> FastAPI:
             and (after is None or _position(known) < (after.created_at, after.transfer_id))
         ]
         return _page(found, limit, lambda last: _cursor(last.transfer))
+
+    @router.get("/accounts")
+    def accounts() -> Page[Account]:
+        return Page(items=[])
 
     @router.post("/transfers/known")
     def known(asked: TransferIds) -> TransferIds:

@@ -125,4 +125,5 @@ def _visible(answer: BaseModel) -> BaseModel | dict[str, Any]:
 
 async def _within(seconds: float, event: Awaitable[object]) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(event, seconds)
+        async with asyncio.timeout(seconds):  # Python 3.11's wait_for may swallow that its task is cancelled
+            await event
