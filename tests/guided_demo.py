@@ -31,5 +31,5 @@ def check_demo(done: subprocess.CompletedProcess[str], *, gateway_port: str, kil
     assert [sum(ending in command for command in told) for ending in ours] == [1, 1, 1, 1, 5]
     assert len(re.findall(rf"http://localhost:{gateway_port}/#transfer=\S+", done.stdout)) == 5
     assert len(re.findall(r"http://localhost:\d+/namespaces/default/workflows/transfer-\S+", done.stdout)) == 5
-    too_long = [line for line in done.stdout.splitlines() if len(line) > 80 and "http://" not in line]
-    assert too_long == []
+    prose = [line for line in done.stdout.splitlines() if "http://" not in line and "LOCAL_DIR=" not in line]
+    assert max(map(len, prose)) <= 80, max(prose, key=len)
