@@ -88,9 +88,11 @@ class PublicApi:
 
         return list(await asyncio.gather(*map(watched, transfer_ids)))
 
-    async def open_account(self, balance: str | None = None, *, currency: str = "EUR") -> str:
+    async def open_account(
+        self, balance: str | None = None, *, currency: str = "EUR", account_id: str | None = None
+    ) -> str:
         """The id of a new account that has its opening balance."""
-        account_id = f"account-{uuid4().hex[:12]}"
+        account_id = account_id or f"account-{uuid4().hex[:12]}"
         body = {"id": account_id, "owner": "Somebody", "currency": currency, "opening_balance": balance}
         response = await self._answer(lambda: self.http.post("/accounts", json=body))
         assert response.is_success, response.text

@@ -1,12 +1,14 @@
 """What the Temporal server knows of transfers: runs, their end, their next event. No worker is asked, ever."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 from service_runtime.temporal import ask_temporal
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
@@ -26,8 +28,14 @@ LONG_POLL_SECONDS: Final = 2.0
 BURST_SECONDS: Final = 0.02
 """A workflow task writes several events within milliseconds: one look for all of them."""
 
-Pulse = tuple[object, ...]
-"""What of a run changes without an event in its history: equal as long as nothing has."""
+
+@dataclass(frozen=True)
+class Pulse:
+    """What of a run changes without an event in its history: equal as long as nothing has. Heartbeats don't count."""
+
+    run_id: str
+    is_open: bool
+    pending: tuple[PendingActivityInfo, ...]
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,13 @@ class Run:
     """The newest run of a transfer. `result` only where it closed as completed."""
 
     transfer: TransferRequest
-    is_closed: bool
     result: TransferResult | None
     timeline: Timeline
     pulse: Pulse
+
+    @property
+    def is_closed(self) -> bool:
+        return not self.pulse.is_open
 
 
 class Runs:
@@ -73,20 +84,20 @@ class Runs:
         description = await ask_temporal(lambda: self._describe(transfer_id), timeout_seconds=self._timeout_seconds)
         return _pulse(description) if description else None
 
-    async def events(self, transfer_id: str) -> AsyncGenerator[None]:
-        """At once, then after every new event; between them one request waits at the server, some 20 s each.
+    async def events(self, transfer_id: str, run_id: str) -> AsyncGenerator[Sequence[HistoryEvent]]:
+        """All events of a run, those that there are at once; then one request waits at the server, some 20 s each time.
 
         Ends with the run, or at once where there is none or Temporal can't be asked.
         """
-        events = self._handle(transfer_id).fetch_history_events(wait_new_event=True)
+        events = self._handle(transfer_id, run_id).fetch_history_events(wait_new_event=True)
         while True:
             self._requests.labels("wait for history").inc()
             try:
                 await events.fetch_next_page()
             except (RPCError, RuntimeError):  # RuntimeError: the lazy client's first connection
                 return
-            if events.current_page:  # nothing has happened in one that the server gave up waiting for
-                yield
+            if events.current_page:  # none where the server gave up waiting
+                yield events.current_page
             if events.next_page_token is None:
                 return
             await asyncio.sleep(BURST_SECONDS)
@@ -104,7 +115,6 @@ class Runs:
             return None
         return Run(
             transfer=memo.transfer,
-            is_closed=description.status is not WorkflowExecutionStatus.RUNNING,
             result=read_result(history.events),
             timeline=read_timeline(history.events, description.raw_description.pending_activities),
             pulse=_pulse(description),
@@ -123,17 +133,17 @@ class Runs:
 
 
 def _pulse(description: WorkflowExecutionDescription) -> Pulse:
-    activities = (
-        (
-            activity.activity_id,
-            activity.attempt,
-            activity.state,
-            activity.last_worker_identity,
-            activity.next_attempt_schedule_time.ToNanoseconds(),
-        )
-        for activity in description.raw_description.pending_activities
+    return Pulse(
+        run_id=description.run_id,
+        is_open=description.status is WorkflowExecutionStatus.RUNNING,
+        pending=tuple(map(_without_heartbeat, description.raw_description.pending_activities)),
     )
-    return (description.run_id, description.status, *activities)
+
+
+def _without_heartbeat(activity: PendingActivityInfo) -> PendingActivityInfo:
+    activity.ClearField("heartbeat_details")
+    activity.ClearField("last_heartbeat_time")
+    return activity
 
 
 def _raise_unless_not_found(error: RPCError) -> None:

@@ -1,10 +1,12 @@
 """The status of one transfer: final rows first, else what Temporal shows (design rule 8, saga rule 11)."""
 
 import asyncio
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service_runtime.problems import Problem
+from temporalio.api.history.v1 import HistoryEvent
 from transfer_contract.http import ProblemCode
 from transfer_contract.names import Process
 from transfer_contract.transfers import TransferView
@@ -13,9 +15,9 @@ from status_checker.final_view import are_complete, final_view
 from status_checker.live_view import live_view, waits_for
 from status_checker.live_workers import LiveWorkers
 from status_checker.outcome import or_problem
-from status_checker.participants import KnownRows, Participants, view_if_final
-from status_checker.runs import Run, Runs
-from status_checker.timeline import Timeline
+from status_checker.participants import NO_ROWS, KnownRows, Participants, view_if_final
+from status_checker.runs import Pulse, Run, Runs
+from status_checker.timeline import Timeline, read_timeline
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,20 @@ class Seen:
 
     view: TransferView
     run: Run | None = None
+    known: KnownRows = NO_ROWS
+
+    def after(self, events: Sequence[HistoryEvent], pulse: Pulse) -> "Seen":
+        """After these events of its open run, without reading anything else again.
+
+        The same as before where a step has ended whose event hasn't arrived yet.
+        """
+        if self.run is None:
+            return self
+        timeline = read_timeline(events, pulse.pending)
+        if not all(step.is_described for step in timeline.open):
+            return self
+        view = live_view(self.known.transfer or self.run.transfer, self.known.rows, timeline)
+        return Seen(view, replace(self.run, timeline=timeline, pulse=pulse), self.known)
 
     def told(self, live: AbstractSet[Process]) -> TransferView:
         """The transfer as it is while these processes live: who dies or starts changes that without a new look."""
@@ -72,7 +88,7 @@ class StatusChecker:
         transfer = known.transfer or run.transfer
         if transfer.fingerprint != run.transfer.fingerprint:  # the run will find out that the key was another's
             return Seen(live_view(transfer, known.rows, Timeline()))
-        return Seen(live_view(transfer, known.rows, run.timeline), run)
+        return Seen(live_view(transfer, known.rows, run.timeline), run, known)
 
     async def _without_running(self, transfer_id: str, run: Run | None) -> TransferView:
         """Reads the rows again: a run that closed has made them final, perhaps after they were first read."""

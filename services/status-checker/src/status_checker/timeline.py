@@ -35,6 +35,8 @@ class OpenStep:
 
     view: StepView
     queue: str
+    is_described: bool = True
+    """False where what is pending was read after the step had ended: its ending is an event that is still to come."""
 
     @property
     def is_parked(self) -> bool:
@@ -77,6 +79,10 @@ def read_timeline(events: Iterable[HistoryEvent], pending: Iterable[PendingActiv
         ended={activity.name: _ended_view(activity) for activity in activities if not _is_open(activity)},
         failure=_original_failure(activities),
     )
+
+
+def tells_of_a_step(event: HistoryEvent) -> bool:
+    return (event.WhichOneof("attributes") or "").startswith("activity_task_")
 
 
 def read_result(events: Sequence[HistoryEvent]) -> TransferResult | None:
@@ -128,7 +134,7 @@ def _open_step(activity: _Activity, pending: Mapping[str, PendingActivityInfo]) 
         ),
         started_at=_time_of(activity.scheduled),
     )
-    return OpenStep(view, scheduled.task_queue.name)
+    return OpenStep(view, scheduled.task_queue.name, is_described=scheduled.activity_id in pending)
 
 
 def _next_attempt_at(info: PendingActivityInfo) -> datetime | None:

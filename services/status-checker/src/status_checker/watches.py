@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
+from itertools import count
 from typing import Final
 
 from service_runtime.background import beside
 from service_runtime.broadcast import Broadcast
 from service_runtime.problems import Problem
+from temporalio.api.history.v1 import HistoryEvent
 from transfer_contract.http import ProblemCode
 from transfer_contract.transfers import TransferView
 
@@ -21,11 +23,15 @@ from status_checker.live_workers import LiveWorkers
 from status_checker.pace import Pace
 from status_checker.runs import Runs
 from status_checker.status import Seen, StatusChecker
+from status_checker.timeline import tells_of_a_step
 
 LOOKS_PER_SECOND: Final = 50
 """A tenth of what 500 watches would ask for at one a second; with fewer than 25 each has its two looks a second."""
 
 LOOK_SECONDS: Final = 0.5
+WHOLE_LOOK_EVERY: Final = 20
+"""Of these: somebody else than the open run may have written rows."""
+
 LOOKS_AT_ONCE: Final = 16
 """So that hundreds who begin to follow at once wait a little, instead of making all looks take too long."""
 
@@ -93,7 +99,10 @@ class _Watch:
     def __init__(self, transfer_id: str, shared: _Shared) -> None:
         self._transfer_id = transfer_id
         self._shared = shared
+        self._events: list[HistoryEvent] = []
+        """Of the open run; none while they can't be had."""
         self._is_outdated = False
+        self._needs_whole_look = False
         self._awake = asyncio.Event()
 
     async def looks(self) -> AsyncGenerator[TransferView]:
@@ -111,11 +120,21 @@ class _Watch:
             return
         self._is_outdated = False
         try:
-            self._seen = await self._shared.see(self._transfer_id)
+            self._seen = await self._as_it_is_now()
         except Problem as problem:
             if problem.code is ProblemCode.NOT_FOUND:
                 raise
             self._is_outdated = True  # until a later turn of `_by_attempts`
+
+    async def _as_it_is_now(self) -> Seen:
+        """By one description where the run goes on and its events are at hand; else by a whole look."""
+        run, whole = self._seen.run, self._needs_whole_look
+        self._needs_whole_look = False
+        if run is not None and self._events and not whole:
+            pulse = await self._shared.runs.pulse(self._transfer_id)
+            if pulse is not None and pulse.is_open and pulse.run_id == run.pulse.run_id and self._events:
+                return self._seen.after(self._events, pulse)
+        return await self._shared.see(self._transfer_id)
 
     def _look_again(self) -> None:
         self._is_outdated = True
@@ -124,27 +143,32 @@ class _Watch:
     async def _by_events(self) -> None:
         while True:
             if self._seen.run is not None:
-                async with aclosing(self._shared.runs.events(self._transfer_id)) as events:
-                    async for _ in events:
-                        self._look_again()
+                async with aclosing(self._shared.runs.events(self._transfer_id, self._seen.run.pulse.run_id)) as pages:
+                    async for page in pages:
+                        self._events += page
+                        if any(map(tells_of_a_step, page)):
+                            self._look_again()
+                self._events = []
+                self._look_again()
             await asyncio.sleep(RESTART_SECONDS)
             await self._shared.pace.turn()
 
     async def _by_attempts(self) -> None:
-        while True:
+        for turn in count(1):
             await asyncio.sleep(LOOK_SECONDS)
             await self._shared.pace.turn()
-            if self._is_outdated or await self._has_changed(self._seen):
+            self._needs_whole_look |= turn % WHOLE_LOOK_EVERY == 0
+            if self._is_outdated or self._needs_whole_look or await self._has_changed(self._seen):
                 self._look_again()
 
     async def _has_changed(self, seen: Seen) -> bool:
-        """Without an open run, or without Temporal, only the rows tell, and they have to be read whole."""
-        if seen.run is None:
-            return True
+        """Without an open run, or without Temporal, only the rows tell."""
         try:
-            return await self._shared.runs.pulse(self._transfer_id) != seen.run.pulse
+            if seen.run is not None:
+                return await self._shared.runs.pulse(self._transfer_id) != seen.run.pulse
         except Problem:
-            return True
+            self._needs_whole_look = True
+        return True
 
     async def _by_workers(self) -> None:
         while True:
