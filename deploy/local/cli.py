@@ -21,7 +21,7 @@ _LOG_LINES = 10
 _NOTHING = "Nothing is running: `make up` starts it."
 
 _NEXT = """
-  Gateway      {gateway}   (its API: {gateway}/docs)
+  The page     {gateway}   (its API: {gateway}/docs)
   Temporal UI  {ui}
 
 Send a transfer, then poll it:
@@ -33,7 +33,7 @@ Kill a worker in the middle of one: the same with "scenario": "slow" in the body
   make kill SERVICE=account-worker      # the transfer says what it waits for
   make start SERVICE=account-worker     # and it goes on
 
-make ps · make logs · make down · make help"""
+make demo tells all of it · make ps · make logs · make down · make help"""
 
 
 def main() -> int:
