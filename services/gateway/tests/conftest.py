@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from fastapi import FastAPI
+from gateway import event_stream
 from gateway.downstream import Downstream
 from gateway.main import create_gateway
 from gateway.settings import Settings
@@ -19,6 +20,8 @@ from internal_api_fakes import (
     fake_worker,
     fake_workflow_handler,
 )
+from live_server import live_server
+from live_status_checker import LiveStatusChecker
 from transfer_contract.names import Process
 
 WORKERS = (Process.WORKFLOW_WORKER, Process.ACCOUNT_WORKER, Process.LEDGER_WORKER)
@@ -85,3 +88,34 @@ def client_with(settings: Settings, world: World) -> GatewayClient:
                 yield http
 
     return start
+
+
+@pytest.fixture(scope="session")
+def live_checker() -> Iterator[LiveStatusChecker]:
+    live_checker = LiveStatusChecker()
+    yield live_checker
+    live_checker.die()
+
+
+@pytest.fixture
+def checker(live_checker: LiveStatusChecker, monkeypatch: pytest.MonkeyPatch) -> LiveStatusChecker:
+    """A status-checker with streams. The gateway comes back to it sooner than in production."""
+    monkeypatch.setattr(event_stream, "RECONNECT_SECONDS", 0.05)
+    live_checker.reset()
+    return live_checker
+
+
+@pytest.fixture(scope="session")
+async def live_gateway(settings: Settings, live_checker: LiveStatusChecker) -> AsyncIterator[str]:
+    """Its URL."""
+    changed = settings.model_copy(update={"status_checker_url": live_checker.url})
+    async with Downstream(changed) as downstream, live_server(create_gateway(downstream, changed)) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def browser(live_gateway: str, checker: LiveStatusChecker) -> AsyncIterator[httpx.AsyncClient]:
+    """A client over real connections: httpx's ASGI transport holds a stream back until its end."""
+    async with httpx.AsyncClient(base_url=live_gateway) as http:
+        yield http
+    await checker.until_unfollowed()

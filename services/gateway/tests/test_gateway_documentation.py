@@ -38,6 +38,7 @@ def test_every_public_call_is_documented(document: dict[str, Any]) -> None:
         "POST /transfers",
         "GET /transfers",
         "GET /transfers/{id}",
+        "GET /transfers/{id}/events",
         "POST /transfers/{id}/cancel",
         "POST /transfers/{id}/retry",
         "POST /accounts",
@@ -46,6 +47,7 @@ def test_every_public_call_is_documented(document: dict[str, Any]) -> None:
         "GET /accounts/{id}/entries",
         "POST /accounts/{id}/close",
         "GET /reconciliation",
+        "GET /events",
         "GET /workers",
         "POST /workers/{process}/crash",
     }
@@ -57,6 +59,7 @@ def test_every_public_call_is_documented(document: dict[str, Any]) -> None:
         ("POST /transfers", "200 202 400 413 415 422 503"),
         ("GET /transfers", "200 413 422 503"),
         ("GET /transfers/{id}", "200 304 404 413 422 503"),
+        ("GET /transfers/{id}/events", "200 204 404 413 422 503"),
         ("POST /transfers/{id}/cancel", "202 404 409 413 422 503"),
         ("POST /transfers/{id}/retry", "202 404 409 413 422 503"),
         ("POST /accounts", "200 201 400 409 413 415 422 503"),
@@ -65,12 +68,20 @@ def test_every_public_call_is_documented(document: dict[str, Any]) -> None:
         ("GET /accounts/{id}/entries", "200 404 413 422 503"),
         ("POST /accounts/{id}/close", "200 404 409 413 422 503"),
         ("GET /reconciliation", "200 413 422 503"),
+        ("GET /events", "200 413 422 503"),
         ("GET /workers", "200 413 422 503"),
         ("POST /workers/{process}/crash", "202 404 413 422 503"),
     ],
 )
 def test_every_answer_is_documented(document: dict[str, Any], call: str, statuses: str) -> None:
     assert " ".join(sorted(operations(document)[call]["responses"])) == statuses
+
+
+@pytest.mark.parametrize("call", ["GET /events", "GET /transfers/{id}/events"])
+def test_streams_are_documented_as_such(document: dict[str, Any], call: str) -> None:
+    content = operations(document)[call]["responses"]["200"]["content"]
+    assert list(content) == ["text/event-stream"]
+    assert "event: " in content["text/event-stream"]["example"]
 
 
 def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> None:
