@@ -61,7 +61,8 @@ export class Selection {
     if (stream !== this.#stream) return;
     const { followed } = this.#store.state;
     const before = followed.transfer?.status;
-    this.#store.update({ followed: { ...followed, transfer, problem: null } });
+    const asked = followed.asked === "cancel" ? "cancel" : null; // a retry may be asked for again
+    this.#store.update({ followed: { ...followed, transfer, asked, problem: null } });
     if (before !== transfer.status) this.#onStatus(transfer);
     if (isFinal(transfer)) stream.close();
   }

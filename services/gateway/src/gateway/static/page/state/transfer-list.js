@@ -8,6 +8,7 @@ export class TransferList {
   #store;
   #trail = [];
   #held = null;
+  #hasMissed = false;
 
   constructor(store) {
     this.#store = store;
@@ -47,6 +48,8 @@ export class TransferList {
   letGo() {
     this.#held = null;
     this.#update({});
+    if (this.#hasMissed && !this.#store.state.list.isOlder) this.newest();
+    this.#hasMissed = false;
   }
 
   /** News about what is shown; what is new comes in where it belongs. */
@@ -54,7 +57,9 @@ export class TransferList {
     const { page, status, account, isOlder } = this.#store.state.list;
     if (!page) return;
     const listed = new Set(page.items.map((transfer) => transfer.id));
-    const relevant = items.filter((transfer) => !isOlder || listed.has(transfer.id));
+    const staysAsItIs = isOlder || this.#held !== null;
+    const relevant = items.filter((transfer) => !staysAsItIs || listed.has(transfer.id));
+    this.#hasMissed ||= this.#held !== null && relevant.length < items.length;
     const matches = (transfer) =>
       (!status || transfer.status === status) &&
       (!account || [transfer.source_account, transfer.destination_account].includes(account));

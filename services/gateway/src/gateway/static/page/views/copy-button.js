@@ -21,6 +21,6 @@ async function copy(event) {
 
 /** The clipboard is there only on https and localhost. */
 function selectBeside(button) {
-  const code = button.parentElement.querySelector("code");
+  const code = button.closest(".curl, .command, .identity")?.querySelector("code");
   if (code) getSelection().selectAllChildren(code);
 }

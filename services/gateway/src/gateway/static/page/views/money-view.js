@@ -1,6 +1,7 @@
 /** The accounts with balance and held credit, and the entries of the one that is open. */
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { amount, signedAmount, time } from "../text/formats.js";
+import { flash } from "./flash.js";
 
 export function moneyView({ accounts, moreAccounts, entries, reconciliation }, actions) {
   return html`
@@ -29,8 +30,8 @@ const accountRow = (account, entries, actions) => html`
         aria-label=${`Entries of ${account.id}`} @click=${() => actions.entries.open(account.id)}>${account.id}</button>
       ${account.status === "closed" ? html`<span class="hint">closed</span>` : nothing}
     </th>
-    <td class="number balance">${amount(account.balance)}</td>
-    <td class="number held" data-held=${/[1-9]/.test(account.held)}>${amount(account.held)}</td>
+    <td class="number balance" ${flash(account.id + account.balance)}>${amount(account.balance)}</td>
+    <td class="number held" data-held=${/[1-9]/.test(account.held)} ${flash(account.id + account.held)}>${amount(account.held)}</td>
     <td class="hint">${account.currency}</td>
   </tr>`;
 
@@ -75,7 +76,7 @@ function entryState({ items, problem }) {
 function discrepancies(reconciliation) {
   if (!reconciliation || reconciliation.discrepancies.length === 0) return nothing;
   return html`
-    <ul class="discrepancies" aria-label="Discrepancies">
+    <ul class="discrepancies scroller" aria-label="Discrepancies" tabindex="0">
       ${reconciliation.discrepancies.map(({ kind, detail }) => html`<li><code>${kind}</code> ${detail}</li>`)}
     </ul>`;
 }

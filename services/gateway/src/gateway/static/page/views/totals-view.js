@@ -1,6 +1,7 @@
 /** The line that adds all money up, as the reconciliation says it: nothing here is computed by the page. */
 import { html } from "../vendor/lit-html/lit-html.js";
 import { amount } from "../text/formats.js";
+import { flash } from "./flash.js";
 import { ICONS } from "./icons.js";
 
 export function totalsView({ reconciliation }) {
@@ -23,6 +24,6 @@ const sumView = (totals) => html`
   </li>`;
 
 const term = (label, decimal, kind = "") => html`
-  <span class="term ${kind}"><span class="label">${label}</span> <span class="number">${amount(decimal)}</span></span>`;
+  <span class="term ${kind}"><span class="label">${label}</span> <span class="number" ${flash(decimal)}>${amount(decimal)}</span></span>`;
 
 const isZero = (decimal) => !/[1-9]/.test(decimal);
