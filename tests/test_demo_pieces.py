@@ -92,7 +92,7 @@ def test_held_money_is_shown_where_there_ever_was_any() -> None:
         return Snapshot({"alice": "1.00"}, {"alice": held}, in_transit="0.00", sum="0.00")
 
     quiet, loud = snapshot("0.00"), snapshot("3.00")
-    assert [title for title, _ in table_rows({"a": quiet, "b": quiet})] == ["alice", "sum of all accounts"]
+    assert [title for title, _ in table_rows({"a": quiet, "b": quiet})] == ["alice", "all, with treasury"]
     assert ("alice, held", ["0.00", "3.00"]) in table_rows({"a": quiet, "b": loud})
 
 

@@ -80,7 +80,6 @@ def _play(stage: Stage, number: int, chapter: Chapter) -> None:
     story = Story(stage, reference=f"guided demo, chapter {number}")
     with _whatever_is_left_is_told(stage, story):
         chapter.play(story)
-    story.show_links()
 
 
 @contextmanager

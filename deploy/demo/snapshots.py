@@ -57,4 +57,4 @@ def table_rows(snapshots: dict[str, Snapshot]) -> list[tuple[str, list[str]]]:
         ("in transit", [one.in_transit for one in taken]),
     ]
     told = [row for row in sometimes if set(row[1]) != {NOTHING}]
-    return [*always, *told, ("sum of all accounts", [one.sum for one in taken])]
+    return [*always, *told, ("all, with treasury", [one.sum for one in taken])]

@@ -63,6 +63,7 @@ class Story:
             "/transfers", body | ({"scenario": scenario} if scenario else {}), key=key
         )
         self._stage.screen.answer(_excerpt(self.transfer, "id", "status"))
+        self.show_links()
 
     def until(self, moment: Moment) -> float:
         """Shows the transfer live until then; answers how many seconds that took."""
@@ -140,12 +141,12 @@ class Story:
         totals = totals_of(answer)
         self._stage.screen.answer(_excerpt(answer, "balanced") | _excerpt(totals, "held", "in_transit", "sum"))
         self._stage.screen.gap()
-        told = "accounts and ledger agree, and no money was lost or made: the sum is zero"
+        told = "accounts and ledger agree; with the treasury, all accounts add up to zero"
         seen = (answer["balanced"], totals["sum"], answer["discrepancies"])
         self.check(told, expected=(True, "0.00", []), seen=seen)
 
     def show_links(self) -> None:
-        """To look at this transfer: our page, and Temporal's view of its workflow."""
+        """To watch this transfer elsewhere: our page, and Temporal's view of its workflow."""
         world, transfer_id = self._stage.world, self.known["id"]
         self._stage.screen.gap()
         self._stage.screen.link("Page", f"{world.gateway_url}/#transfer={transfer_id}")
