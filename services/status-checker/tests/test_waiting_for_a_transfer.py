@@ -84,7 +84,7 @@ async def test_a_new_event_is_answered_soon(
     held = activities.hold(transfer, Step.DEPOSIT)
     activities.hold(transfer, Step.RECORD)
     handle = await start(client, transfer)
-    known = await until(checker, transfer, lambda view: view.steps[1].status == "running")
+    known = await until(checker, transfer, lambda view: view.steps[1].worker)
     waiting_for_it = asyncio.create_task(look(checker, transfer, wait=10, known=known.version))
     await asyncio.sleep(0.3)
     assert not waiting_for_it.done()
@@ -121,7 +121,7 @@ async def test_without_a_known_version_it_waits_for_a_change_of_what_it_saw_firs
 ) -> None:
     held = activities.hold(transfer, Step.DEPOSIT)
     handle = await start(client, transfer)
-    seen = await until(checker, transfer, lambda view: view.steps[1].status == "running")
+    seen = await until(checker, transfer, lambda view: view.steps[1].worker)
     began = time.monotonic()
     assert await look(checker, transfer, wait=1) == seen
     assert time.monotonic() - began >= 1

@@ -124,7 +124,7 @@ class _Watch:
         except Problem as problem:
             if problem.code is ProblemCode.NOT_FOUND:
                 raise
-            self._is_outdated = True  # until a later turn of `_by_attempts`
+            self._is_outdated = self._needs_whole_look = True  # until a later turn of `_by_attempts`
 
     async def _as_it_is_now(self) -> Seen:
         """By one description where the run goes on and its events are at hand; else by a whole look."""
