@@ -12,6 +12,7 @@ from system.public_api import Json
 
 _OPENED_AT_ONCE: Final = 32
 _ANSWER_SECONDS: Final = 60
+_PATIENCE: Final = 20
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,8 @@ class EventStreams:
 
     async def events(self, path: str, *, last_event_id: str | None = None) -> AsyncGenerator[Event]:
         """Of one connection, until the server ends it. Raises OSError where there is nobody to connect to."""
-        async with self._opening:
-            reader, writer = await self._request(path, last_event_id)
-            status = await asyncio.wait_for(_status(reader), _ANSWER_SECONDS)
+        reader, writer = await self._open(path, last_event_id)
         try:
-            assert status == 200, f"{path}: {status}"
             fields: dict[str, str] = {}
             while line := await reader.readline():
                 name, _, value = line.decode().strip().partition(": ")
@@ -69,6 +67,19 @@ class EventStreams:
                         seen.append(event)  # noqa: PERF401 - each is seen as it comes
             except OSError:
                 await asyncio.sleep(1)
+
+    async def _open(self, path: str, last_event_id: str | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """As a client is told to do: after a 503 it repeats the request."""
+        for _ in range(_PATIENCE):
+            async with self._opening:
+                reader, writer = await self._request(path, last_event_id)
+                status = await asyncio.wait_for(_status(reader), _ANSWER_SECONDS)
+            if status == 200:
+                return reader, writer
+            writer.close()
+            assert status == 503, f"{path}: {status}"
+            await asyncio.sleep(1)
+        raise AssertionError(f"{path}: still 503")
 
     async def _request(self, path: str, last_event_id: str | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection(self._host, self._port, limit=2**20)
