@@ -80,6 +80,12 @@ def test_a_worker_that_dies_by_itself_is_restarted(stack: Stack) -> None:
 
 
 @on_postgres
+@pytest.mark.parametrize("path", ["/", "/page/main.js", "/page/vendor/lit-html/lit-html.js", "/docs"])
+def test_the_pages_files_are_in_the_image(stack: Stack, path: str) -> None:
+    assert stack.http.get(path).status_code == 200
+
+
+@on_postgres
 def test_a_worker_that_is_crashed_from_the_page_is_restarted_and_its_transfer_goes_on(stack: Stack) -> None:
     transfer = stack.post_transfer(scenario="slow_compensation")
     stack.transfer_until(transfer["id"], lambda t: t["status"] == "compensating", within_seconds=30)
