@@ -20,7 +20,7 @@ export function timeChart(transfer, gaps) {
       ${FORWARD.map((name) => html`<span class="row-name" data-row=${name}>${name}</span>`)}
       <div class="plot">
         ${marks.map((mark) => html`<span class="mark" ${cssVariables({ "--from": mark / length })}>${markText(transfer, mark)}</span>`)}
-        ${transfer ? gapsBetween(gaps, begin, end).map((gap) => gapView(gap, end, place)) : nothing}
+        ${transfer ? gapsBetween(gaps, transfer, begin, end).map((gap) => gapView(gap, end, place)) : nothing}
         ${transfer ? transfer.steps.map((step) => barView(step, transfer, end, place)) : nothing}
       </div>
     </div>`;
@@ -41,8 +41,20 @@ function barView(step, transfer, end, place) {
 const gapView = (gap, end, place) => html`
   <span class="gap" ${place(gap.began, gap.ended ?? end)}></span>`;
 
-function gapsBetween(gaps, begin, end) {
-  return Object.values(gaps).flat().filter((gap) => gap.began < end && (gap.ended ?? end) > begin);
+function gapsBetween(gaps, transfer, begin, end) {
+  return Object.entries(gaps)
+    .flatMap(([process, known]) => known.map((gap) => sinceLastSeen(process, gap, transfer)))
+    .filter((gap) => gap.began < end && (gap.ended ?? end) > begin);
+}
+
+/** A gap begins with the last heartbeat, but this transfer may have seen its worker at work after that. */
+function sinceLastSeen(process, { began, ended }, transfer) {
+  const signs = transfer.steps
+    .filter((step) => step.worker?.startsWith(`${process}@`))
+    .flatMap((step) => [step.started_at, step.status === "done" ? step.finished_at : null])
+    .map((moment) => Date.parse(moment ?? ""))
+    .filter((moment) => moment < (ended ?? Infinity));
+  return { began: Math.max(began, ...signs), ended };
 }
 
 /** Grows in leaps, so that bars stay where they are most of the time. */
