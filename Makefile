@@ -13,10 +13,10 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start demo check test runtime development
+.PHONY: help up demo-free down reset ps logs kill start demo check screenshots test runtime development
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@sed -n 's/^#   /  /p' Makefile
 
 up: runtime ## Start everything, with demo accounts; returns when it is ready
@@ -57,9 +57,12 @@ check: development ## Formatting, lint, types, layering, lock file, compose file
 	$(UV) lock --check
 	@deploy/local/check_docker.sh
 
+screenshots: development ## The README's pictures, taken in a browser from what runs: make up
+	@$(BIN)/python tests/browser/screenshots.py
+
 test: development ## All tests; those that need Docker or a browser say why they are skipped without
-	$(BIN)/pytest -n 3 -m 'not system and not compose' $(PYTEST_ARGS)
-	$(BIN)/pytest -n 2 -m system $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose' $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 -m 'system or browser' $(PYTEST_ARGS)
 	$(BIN)/pytest -m compose $(PYTEST_ARGS)
 
 runtime:
