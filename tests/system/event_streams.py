@@ -51,10 +51,12 @@ class EventStreams:
         finally:
             writer.close()
 
-    async def views(self, transfer_id: str, *, last_event_id: str | None = None) -> list[Event]:
-        """All events of one connection."""
-        path = f"/transfers/{transfer_id}/events"
-        return [event async for event in self.events(path, last_event_id=last_event_id)]
+    async def views(self, transfer_id: str, *, seen: list[Event] | None = None) -> list[Event]:
+        """All events of one connection; `seen` has them as they come."""
+        seen = [] if seen is None else seen
+        async for event in self.events(f"/transfers/{transfer_id}/events"):
+            seen.append(event)
+        return seen
 
     async def until_final(self, transfer_id: str, *, seen: list[Event]) -> None:
         """As a browser: connects again, with its last event's id, until the transfer is final."""

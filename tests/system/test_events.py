@@ -66,8 +66,9 @@ async def waiting_for_the_ledger(system: RunningSystem, api: PublicApi) -> Async
 async def test_a_stream_outlives_a_restart_of_status_checker(
     system: RunningSystem, streams: EventStreams, waiting_for_the_ledger: str
 ) -> None:
-    following = asyncio.create_task(streams.views(waiting_for_the_ledger))
-    await asyncio.sleep(1)
+    seen: list[Event] = []
+    following = asyncio.create_task(streams.views(waiting_for_the_ledger, seen=seen))
+    await until(seen, lambda event: event.data["status"] == "running")
     await system.kill("status-checker")
     await system.start("status-checker")
     await system.start("ledger-worker")

@@ -43,8 +43,9 @@ def cpu_seconds(pid: int) -> float:
 
 async def until(streams: list[list[Event]], number: int) -> None:
     """Until each has seen as many events."""
-    while any(len(seen) < number for seen in streams):  # noqa: ASYNC110 - events are what is looked at
-        await asyncio.sleep(0.2)
+    async with asyncio.timeout(120):
+        while any(len(seen) < number for seen in streams):  # noqa: ASYNC110 - events are what is looked at
+            await asyncio.sleep(0.2)
 
 
 async def test_five_hundred_followed_transfers_ask_little_of_temporal_and_those_who_stay_see_the_end(

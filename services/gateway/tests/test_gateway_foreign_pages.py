@@ -25,6 +25,21 @@ async def test_a_request_of_another_sites_page_is_refused_before_anything_is_don
     assert world.seen == []
 
 
+@pytest.mark.parametrize("origin", ["http://elsewhere", "http://gateway:8081", "null"])
+@pytest.mark.parametrize(("path", "body"), CHANGING)
+async def test_where_a_browser_tells_the_origin_only_that_is_judged(
+    client: httpx.AsyncClient, world: World, path: str, body: object, origin: str
+) -> None:
+    answer = await client.post(path, json=body, headers={"Origin": origin})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Origin")
+    assert world.seen == []
+
+
+async def test_the_own_origin_may(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/transfers", json=new_transfer(), headers={"Origin": "http://gateway"})
+    assert answer.status_code == 202
+
+
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 async def test_the_own_page_and_the_user_may(client: httpx.AsyncClient, site: str) -> None:
     headers = {"Sec-Fetch-Site": site}

@@ -13,9 +13,9 @@ import pytest
 from checker_databases import Databases
 from checker_following import SOON_SECONDS, following, next_view, rest_of, temporal_requests, watches_on
 from checker_proxy import Proxy, proxy_to
-from checker_rows import completed_rows
+from checker_rows import applied, completed_rows
 from checker_saga import Activities, start, workers
-from checker_views import CheckerOf
+from checker_views import CheckerOf, look
 from service_runtime.live_workers import WorkerHeartbeat
 from service_runtime.temporal import lazy_client
 from status_checker.live_workers import LiveWorkers
@@ -74,6 +74,18 @@ async def test_all_who_follow_a_transfer_share_one_watch(
     assert max((for_all - for_one).values(), default=0) <= seconds / (WHOLE_LOOK_EVERY * LOOK_SECONDS) + 1
     assert described <= seconds / LOOK_SECONDS + 2
     await handle.terminate()
+
+
+async def test_who_knows_more_than_a_watch_never_hears_what_was_before(
+    checker: httpx.AsyncClient, databases: Databases, transfer: TransferRequest
+) -> None:
+    databases.put(transfer, applied(Step.WITHDRAW, 0))
+    async with following(checker, transfer) as views:
+        await next_view(views)
+        for step in (Step.DEPOSIT, Step.RECORD):
+            databases.put(transfer, applied(step, 1))
+            known = (await look(checker, transfer)).version
+            assert (await look(checker, transfer, wait=1, known=known)).version == known
 
 
 async def test_nothing_is_asked_any_more_once_all_have_left(

@@ -41,7 +41,9 @@ class Broadcast(Generic[Key, Value]):
     async def listen(self) -> AsyncGenerator[dict[Key, Value]]:
         """At once what there is, then what has changed since the last time."""
         self._listeners += 1
-        running = self._running = self._running or asyncio.create_task(self._run())
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        running = self._running
         seen = 0
         try:
             while True:

@@ -30,10 +30,15 @@ class LiveResponse(StreamingResponse):
     ) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies must not hold it back
         super().__init__(_alive(request, chunks, sign_of_life, pause), media_type=media_type, headers=headers)
+        self._chunks = chunks
 
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var] # an async generator, from _alive
-            await super().stream_response(send)
+        try:
+            async with aclosing(self.body_iterator):  # type: ignore[type-var] # an async generator, from _alive
+                await super().stream_response(send)
+        finally:
+            with CancelScope(shield=True):
+                await self._chunks.aclose()  # where the client had gone before the first one was asked for
 
 
 def json_lines(request: Request, items: AsyncGenerator[BaseModel]) -> LiveResponse:

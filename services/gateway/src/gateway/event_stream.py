@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 RECONNECT_SECONDS: Final = 1.0
 """For browsers and for the gateway itself."""
 
-_HEARTBEAT: Final = format_sse_event(comment="heartbeat")
+HEARTBEAT: Final = format_sse_event(comment="heartbeat")
 _RETRY: Final = format_sse_event(retry=int(RECONNECT_SECONDS * 1000))
 
 
@@ -27,10 +27,10 @@ def event(name: str, data: BaseModel, *, version: str | None = None) -> bytes:
     return format_sse_event(event=name, data_str=data.model_dump_json(), id=version)
 
 
-def event_stream(request: Request, events: AsyncGenerator[bytes]) -> LiveResponse:
+def event_stream(request: Request, events: AsyncGenerator[bytes], *, sign_of_life: bytes = HEARTBEAT) -> LiveResponse:
     """Says first how soon a browser may come back, which also tells it that the stream is open."""
     return LiveResponse(
-        request, _opened(events), media_type=MEDIA_TYPE, sign_of_life=_HEARTBEAT, pause=HEARTBEAT_SECONDS
+        request, _opened(events), media_type=MEDIA_TYPE, sign_of_life=sign_of_life, pause=HEARTBEAT_SECONDS
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.sse import format_sse_event
 from service_runtime.problems import Problem, unavailable
 from service_runtime.streams import opened
 from transfer_contract.http import ProblemCode
@@ -13,7 +14,7 @@ from transfer_contract.names import Process
 from transfer_contract.transfers import TransferView
 
 from gateway.downstream import Downstream
-from gateway.event_stream import MEDIA_TYPE, event, event_stream, reconnecting
+from gateway.event_stream import HEARTBEAT, MEDIA_TYPE, event, event_stream, reconnecting
 from gateway.openapi import Responses, problems
 from gateway.overview_feed import OverviewFeed
 from gateway.parameters import TransferIdInPath
@@ -22,6 +23,9 @@ from gateway.strict_route import strict_router
 
 _A_TRANSFER: Final = 'event: transfer\ndata: {"id": "…", "status": "running", …}\nid: 5f0c…\n\n'
 _AN_OVERVIEW: Final = 'event: reconciliation\ndata: {"balanced": true, …}\n\n'
+
+_HEARTBEAT_THAT_A_PAGE_SEES: Final = HEARTBEAT + format_sse_event(event="heartbeat", data_str="{}")
+"""Comments are kept from scripts: a page couldn't tell a pause from a connection that has died silently."""
 
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", max_length=255, description="The `id` of the last event that you have")
@@ -76,8 +80,9 @@ class EventsApi:
         Events `transfers` (the latest, and earlier ones until they are final), `accounts` (the first page),
         `reconciliation`, `workers` and `processes`: each at once and then whenever it changes, as the calls of that
         name answer it. `interruption` says why something can't be told for a while; with `null` all is well again.
+        `heartbeat` says in a pause that there is no news.
         """
-        return event_stream(request, self._feed.events())
+        return event_stream(request, self._feed.events(), sign_of_life=_HEARTBEAT_THAT_A_PAGE_SEES)
 
     def _connect(self, transfer_id: str) -> AsyncGenerator[TransferView]:
         return self._downstream.streams.stream(f"/transfers/{transfer_id}/events", TransferView)

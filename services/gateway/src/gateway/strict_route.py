@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -65,7 +65,13 @@ def _refuse_odd_query(request: Request, known: set[str]) -> None:
 def _refuse_foreign_page(request: Request) -> None:
     """A browser sends a POST without a body for any page, without asking us; but it says whose page it was.
 
-    `none` is the user's own doing. A page on another port of this host is `same-site`, and no more ours.
+    `none` is the user's own doing. A page on another port of this host is `same-site`, and no more ours. Over plain
+    HTTP to another host than this one a browser tells the page's origin only.
     """
-    if request.method not in _READING and request.headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
+    if request.method in _READING:
+        return
+    if request.headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
         raise invalid_field("Sec-Fetch-Site", "the request was sent by another site's page")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise invalid_field("Origin", "the request was sent by another site's page")

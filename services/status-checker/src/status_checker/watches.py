@@ -13,7 +13,7 @@ from itertools import count
 from typing import Final
 
 from service_runtime.background import beside
-from service_runtime.broadcast import Broadcast
+from service_runtime.broadcast import Broadcast, Signal
 from service_runtime.problems import Problem
 from temporalio.api.history.v1 import HistoryEvent
 from transfer_contract.http import ProblemCode
@@ -60,6 +60,7 @@ class Watches:
     def __init__(self, checker: StatusChecker, runs: Runs, live_workers: LiveWorkers) -> None:
         self._shared = _Shared(checker, runs, live_workers)
         self._watched: dict[str, Broadcast[str, TransferView]] = {}
+        self._watches: dict[str, _Watch] = {}
 
     async def views(self, transfer_id: str, *, known: str | None = None) -> AsyncGenerator[TransferView]:
         """The transfer each time its version is another than the last one, `known` at first; ends with a final one.
@@ -67,6 +68,8 @@ class Watches:
         Whoever is slow sees the latest one. Raises `Problem` as `StatusChecker.look` does at first, `not_found` also
         later.
         """
+        if known is not None and (others := self._watches.get(transfer_id)) is not None:
+            await others.look_now()  # it may be behind what this one knows: time would go backwards
         watch = self._watched.setdefault(transfer_id, Broadcast(partial(self._watch, transfer_id)))
         try:
             async with aclosing(watch.listen()) as changes:
@@ -82,15 +85,19 @@ class Watches:
                 self._watched.pop(transfer_id, None)
 
     async def _watch(self, transfer_id: str) -> AsyncGenerator[dict[str, TransferView]]:
-        watch = _Watch(transfer_id, self._shared)
+        watch = self._watches[transfer_id] = _Watch(transfer_id, self._shared)
         version = None
-        async with aclosing(watch.looks()) as looks:
-            async for view in looks:
-                if view.version != version:
-                    version = view.version
-                    yield {_VIEW: view}
-                if view.status.is_final:
-                    return
+        try:
+            async with aclosing(watch.looks()) as looks:
+                async for view in looks:
+                    if view.version != version:
+                        version = view.version
+                        yield {_VIEW: view}
+                    if view.status.is_final:
+                        return
+        finally:
+            if self._watches.get(transfer_id) is watch:
+                del self._watches[transfer_id]
 
 
 class _Watch:
@@ -104,16 +111,26 @@ class _Watch:
         self._is_outdated = False
         self._needs_whole_look = False
         self._awake = asyncio.Event()
+        self._has_looked = Signal()
 
     async def looks(self) -> AsyncGenerator[TransferView]:
         """The transfer at first and whenever it may have changed."""
-        self._seen = await self._shared.see(self._transfer_id)
-        async with beside(self._by_events(), self._by_attempts(), self._by_workers()):
-            while True:
-                yield self._seen.told(self._shared.live_workers.processes())
-                await self._awake.wait()
-                self._awake.clear()
-                await self._look_if_outdated()
+        try:
+            self._seen = await self._shared.see(self._transfer_id)
+            async with beside(self._by_events(), self._by_attempts(), self._by_workers()):
+                while True:
+                    self._has_looked.fire()
+                    yield self._seen.told(self._shared.live_workers.processes())
+                    await self._awake.wait()
+                    self._awake.clear()
+                    await self._look_if_outdated()
+        finally:
+            self._has_looked.fire()
+
+    async def look_now(self) -> None:
+        """Returns after a look, or where there will be none any more."""
+        self._look_again()
+        await self._has_looked.wait()
 
     async def _look_if_outdated(self) -> None:
         if not self._is_outdated:

@@ -20,6 +20,8 @@ import { transfersView } from "./views/transfers-view.js";
 import { workersView } from "./views/workers-view.js";
 
 const TICK_MILLISECONDS = 200;
+const PATIENCE_MILLISECONDS = 1000; // with the settings there from the start, nothing moves
+const SETTINGS_AGAIN_MILLISECONDS = 5000;
 const CALM_TICKS = 5; // without a running transfer only the seconds of what is gone move on
 const place = (id) => document.getElementById(id);
 
@@ -91,11 +93,16 @@ function tick(ticks) {
   setTimeout(() => tick(ticks + 1), TICK_MILLISECONDS);
 }
 
-async function start() {
+/** Until they are there: no scenarios, no crash buttons, no links. */
+async function askForSettings() {
   await get("/page-settings").then(
     (settings) => store.update({ settings }),
-    () => {}, // an older or unreachable gateway: no scenarios, no crash buttons, no links
+    () => setTimeout(askForSettings, SETTINGS_AGAIN_MILLISECONDS),
   );
+}
+
+async function start() {
+  await Promise.race([askForSettings(), new Promise((resume) => setTimeout(resume, PATIENCE_MILLISECONDS))]);
   feed.open();
   selection.followAddress();
   store.onChange(draw);

@@ -29,4 +29,4 @@ export class Crashes {
   }
 }
 
-const lives = (group) => JSON.stringify([group.workers.map((worker) => worker.identity), group.gone_since]);
+const lives = (group) => JSON.stringify([group.workers.map((worker) => worker.started_at), group.gone_since]);

@@ -24,6 +24,7 @@ export class Feed {
       workers: ({ items }) => ({ workers: items, gaps: mergeGaps(store.state.gaps, items) }),
       processes: ({ items }) => ({ processes: items }),
       interruption: ({ detail }) => ({ interruption: detail }),
+      heartbeat: () => ({}),
     };
     this.#stream = new Stream("/events", this.#mapped(handlers), (state) => this.#connection(state));
   }

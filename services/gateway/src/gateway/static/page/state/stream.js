@@ -1,6 +1,7 @@
 /** One server-sent event stream that is opened again, ever more patiently, until it is closed on purpose. */
 const FIRST_WAIT_MILLISECONDS = 500;
 const LONGEST_WAIT_MILLISECONDS = 10_000;
+const SILENCE_MILLISECONDS = 35_000; // two heartbeats missed: the connection has died without a word
 const HIDDEN_MILLISECONDS = 20_000; // a browser has six connections a host: tabs that nobody sees give theirs back
 
 export class Stream {
@@ -9,10 +10,14 @@ export class Stream {
   #onState;
   #source = null;
   #timer = 0;
+  #silence = 0;
   #wait = FIRST_WAIT_MILLISECONDS;
   #onVisibility = () => this.#followVisibility();
 
-  /** `handlers`: by event name, each called with the parsed data; `onState`: with `live`, `lost` or `paused`. */
+  /**
+   * `handlers`: by event name, each called with the parsed data; with one for `heartbeat`, silence counts as a loss.
+   * `onState`: with `live`, `lost` or `paused`.
+   */
   constructor(url, handlers, onState = () => {}) {
     this.#url = url;
     this.#handlers = handlers;
@@ -40,11 +45,20 @@ export class Stream {
     source.onopen = () => {
       this.#wait = FIRST_WAIT_MILLISECONDS;
       this.#onState("live");
+      this.#expectMore();
     };
     source.onerror = () => this.#connectLater();
     for (const [name, handle] of Object.entries(this.#handlers)) {
-      source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+      source.addEventListener(name, (event) => {
+        this.#expectMore();
+        handle(JSON.parse(event.data));
+      });
     }
+  }
+
+  #expectMore() {
+    clearTimeout(this.#silence);
+    if (this.#handlers.heartbeat) this.#silence = setTimeout(() => this.#connectLater(), SILENCE_MILLISECONDS);
   }
 
   #connectLater() {
@@ -57,6 +71,7 @@ export class Stream {
 
   #disconnect() {
     clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
     this.#source?.close();
     this.#source = null;
   }

@@ -9,6 +9,7 @@ export class TransferList {
   #trail = [];
   #held = null;
   #hasMissed = false;
+  #asked = 0;
 
   constructor(store) {
     this.#store = store;
@@ -22,14 +23,16 @@ export class TransferList {
 
   newest() {
     this.#trail = [];
+    this.#asked += 1;
     this.#update({ page: null, problem: null, isOlder: false });
     return this.#isLive ? undefined : this.#load(null);
   }
 
   async older() {
     const { page } = this.#store.state.list;
+    const depth = this.#trail.length;
     const cursor = page ? page.next_cursor : (await this.#fetch(null))?.next_cursor;
-    if (!cursor) return;
+    if (!cursor || this.#trail.length !== depth || this.#trail.at(-1) === cursor) return; // a second click
     this.#trail.push(cursor);
     await this.#load(cursor);
   }
@@ -91,8 +94,9 @@ export class TransferList {
   }
 
   async #load(cursor) {
+    const asked = (this.#asked += 1);
     const page = await this.#fetch(cursor);
-    if (page) this.#update({ page, problem: null, isOlder: cursor !== null });
+    if (page && asked === this.#asked) this.#update({ page, problem: null, isOlder: cursor !== null });
   }
 
   async #fetch(cursor) {

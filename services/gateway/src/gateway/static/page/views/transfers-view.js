@@ -10,8 +10,8 @@ export function transfersView(state, list) {
   return html`
     ${filterView(state, list)}
     <div class="scroller list" tabindex="0" role="region" aria-label="List of transfers"
-      @pointerenter=${() => list.hold()} @pointerleave=${() => list.letGo()}
-      @focusin=${() => list.hold()} @focusout=${() => list.letGo()}>
+      @pointerenter=${() => list.hold()} @pointerleave=${(event) => letGo(event, list)}
+      @focusin=${() => list.hold()} @focusout=${(event) => letGo(event, list)}>
       <table>
         <thead>
           <tr><th scope="col">Sent</th><th scope="col">Status</th><th scope="col">From</th><th scope="col">To</th>
@@ -79,4 +79,11 @@ function pageText(page, isOlder, newer) {
   if (newer > 0) return newer === 1 ? "1 newer one waits while you are in the table" : `${newer} newer ones wait while you are in the table`;
   if (isOlder) return "an older page: only what is on it is kept up to date";
   return page ? "the newest that match" : "the newest, kept up to date";
+}
+
+/** The pointer may leave while the focus stays, and the other way round. */
+function letGo({ type, currentTarget: table, relatedTarget }, list) {
+  const isFocused = table.contains(type === "focusout" ? relatedTarget : document.activeElement);
+  const isPointedAt = type === "focusout" && table.matches(":hover");
+  if (!isFocused && !isPointedAt) list.letGo();
 }
