@@ -52,13 +52,17 @@
     }
   }
 
+  function movement({ node, previousRect: from, currentRect: to }) {
+    const text = node?.textContent?.replace(/\s+/g, " ").trim().slice(0, 40);
+    return `${node?.className || node?.nodeName} "${text}" (${from.x}, ${from.y}) -> (${to.x}, ${to.y})`;
+  }
+
   new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 
   new PerformanceObserver((list) => {
     for (const { value, hadRecentInput, sources } of list.getEntries()) {
       if (hadRecentInput) continue;
-      const moved = sources.map(({ node }) => node?.parentElement?.closest("[id], [class]") ?? node);
-      seen.shifts.push({ value, moved: moved.map((node) => node?.id || node?.className || String(node)) });
+      seen.shifts.push({ value, moved: sources.map(movement) });
     }
   }).observe({ type: "layout-shift", buffered: true });
 

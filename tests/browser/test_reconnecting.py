@@ -1,7 +1,5 @@
 """Processes that are killed and started again behind the open page."""
 
-from typing import Final
-
 import pytest
 from browser.conftest import OpenPage
 from browser.saga_page import CONNECTION_ERRORS, MOST_SHIFT, SagaPage
@@ -10,8 +8,6 @@ from system.public_api import PublicApi
 from system.running_system import RunningSystem
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("all_alive_afterwards")]
-
-UNAVAILABLE: Final = "Failed to load resource: the server responded with a status of 50[0-9]"
 
 
 async def test_a_lost_gateway_is_said_and_the_page_comes_back_by_itself_with_what_happened_meanwhile(
@@ -47,7 +43,7 @@ async def test_whoever_does_not_want_to_wait_connects_again_now(system: RunningS
 async def test_while_status_checker_is_away_the_page_says_what_is_old_and_then_catches_up(
     system: RunningSystem, open_page: OpenPage
 ) -> None:
-    page = await open_page(expected_errors=[CONNECTION_ERRORS, UNAVAILABLE])
+    page = await open_page(expected_errors=[CONNECTION_ERRORS])
     await page.send("slow_compensation")
     await page.until_step("deposit_compensation", "running")
     await system.kill("status-checker")
@@ -64,7 +60,7 @@ async def test_while_status_checker_is_away_the_page_says_what_is_old_and_then_c
 async def test_an_order_without_an_answer_is_repeated_with_its_key_and_becomes_one_transfer(
     system: RunningSystem, api: PublicApi, open_page: OpenPage
 ) -> None:
-    page = await open_page(expected_errors=[UNAVAILABLE])
+    page = await open_page()
     keys = _keys_of_posts(page)
     await system.kill("workflow-handler")
     await page.fill(reference="said twice")

@@ -28,7 +28,11 @@ def take(local_dir: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def sizes_in(folder: Path) -> dict[str, tuple[int, int]]:
-    return {path.name: Image.open(path).size for path in folder.iterdir()}
+    sizes = {}
+    for path in folder.iterdir():
+        with Image.open(path) as picture:
+            sizes[path.name] = picture.size
+    return sizes
 
 
 @pytest.mark.usefixtures("all_alive_afterwards")
