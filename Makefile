@@ -62,7 +62,8 @@ screenshots: development ## The README's pictures, taken in a browser from what 
 
 test: development ## All tests; those that need Docker or a browser say why they are skipped without
 	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose' $(PYTEST_ARGS)
-	$(BIN)/pytest -n 2 -m 'system or browser' $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 -m system $(PYTEST_ARGS)
+	$(BIN)/pytest -m browser $(PYTEST_ARGS)
 	$(BIN)/pytest -m compose $(PYTEST_ARGS)
 
 runtime:

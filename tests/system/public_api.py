@@ -51,6 +51,9 @@ class PublicApi:
         transfer_id: str = response.json()["id"]
         return transfer_id
 
+    async def cancel(self, transfer_id: str) -> httpx.Response:
+        return await self._answer(lambda: self.http.post(f"/transfers/{transfer_id}/cancel"))
+
     async def get(self, path: str, **query: str | int) -> Json:
         response = await self._answer(lambda: self.http.get(path, params=query))
         assert response.status_code == 200, response.text

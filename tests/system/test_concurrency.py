@@ -62,7 +62,7 @@ async def test_cancels_racing_the_transfer_leave_the_money_in_one_place(api: Pub
 
     async def cancel_after(seconds: float, transfer_id: str) -> int:
         await asyncio.sleep(seconds)
-        return (await api.http.post(f"/transfers/{transfer_id}/cancel")).status_code
+        return (await api.cancel(transfer_id)).status_code
 
     answers = await asyncio.gather(*(cancel_after(0.02 * n, one) for n, one in enumerate(transfer_ids)))
     assert {*answers} <= {202, 409}
