@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from real_servers import postgres_process, temporal_process
+from system.figures import Figures
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from xdist.remote import Producer  # type: ignore[import-untyped] # xdist says nothing of its types
@@ -45,6 +46,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     figures = [value for report in passed for name, value in report.user_properties if name == "figure"]
     for figure in figures:
         terminalreporter.write_line(f"measured: {figure}")
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    return Figures(record_property)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from browser.chromium import WHY_NOT, chromium_path, running_chromium
 from browser.journeys import Journeys
 from browser.saga_page import PATIENCE_SECONDS, SagaPage, opened_page
 from playwright.async_api import Browser, expect
-from system.figures import Figures
+from system.order_of_tests import put_in_order
 from system.public_api import PublicApi
 from system.running_system import EIGHT, RunningSystem, running_system
 
@@ -33,28 +33,12 @@ _ORDER: Final = (
 )
 """First what can run beside the scenarios, then these, then what measures alone, then what kills."""
 
-_TEST_SECONDS: Final = 300
-"""The first test of a run waits for the system to start, on a busy machine for minutes."""
-
 ACCOUNTS: Final = {"alice": "100000.00", "bob": "500.00", "carol": None}
 """The page's form begins with a transfer from alice to bob."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _position(item.path))
-    for item in items:
-        if _position(item.path) >= 0:
-            item.add_marker(pytest.mark.timeout(_TEST_SECONDS))
-
-
-def _position(path: Path) -> int:
-    ours = path.parent == Path(__file__).parent and path.stem in _ORDER
-    return _ORDER.index(path.stem) if ours else -1
-
-
-@pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Figures:
-    return Figures(record_property)
+    put_in_order(items, Path(__file__).parent, _ORDER)
 
 
 @pytest.fixture(scope="session")

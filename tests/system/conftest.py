@@ -1,12 +1,12 @@
 """One running system for all tests of this folder, and an order in which the slow scenarios run beside the others."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
-from system.figures import Figures
+from system.order_of_tests import put_in_order
 from system.public_api import PublicApi
 from system.running_system import RunningSystem, running_system
 from system.scenario_journeys import Journeys
@@ -30,25 +30,9 @@ _ORDER: Final = (
 )
 """First what can run beside the scenarios, which take 40 s, then these, then what kills. All else comes before."""
 
-_TEST_SECONDS: Final = 300
-"""The first test of a run waits for the system to start, on a busy machine for minutes."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _position(item.path))
-    for item in items:
-        if _position(item.path) >= 0:
-            item.add_marker(pytest.mark.timeout(_TEST_SECONDS))
-
-
-def _position(path: Path) -> int:
-    ours = path.parent == Path(__file__).parent and path.stem in _ORDER
-    return _ORDER.index(path.stem) if ours else -1
-
-
-@pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Figures:
-    return Figures(record_property)
+    put_in_order(items, Path(__file__).parent, _ORDER)
 
 
 @dataclass
