@@ -27,7 +27,7 @@ def api() -> None:
 def worker() -> None:
     settings = WorkflowWorkerSettings()
     configure_logs(settings, settings.process)
-    uvloop.run(run_worker(settings, CollectorRegistry(), partial(build_worker, settings=settings)))
+    uvloop.run(serve_worker(settings))
 
 
 async def serve_api(settings: ApiSettings) -> None:
@@ -44,3 +44,10 @@ async def serve_api(settings: ApiSettings) -> None:
         app = create_app(Process.WORKFLOW_HANDLER, checks, registry=CollectorRegistry())
         app.include_router(transfers_router(Transfers(client, Rows(account_api, ledger_api))))
         await http_server(app, settings).serve()
+
+
+async def serve_worker(settings: WorkflowWorkerSettings) -> None:
+    registry, timeout = CollectorRegistry(), settings.internal_timeout_seconds
+    async with InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api:
+        build = partial(build_worker, account_api=account_api, settings=settings, registry=registry)
+        await run_worker(settings, registry, build)
