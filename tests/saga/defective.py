@@ -22,6 +22,8 @@ class Defective(TransferMoney):
 
     @workflow.run
     async def run(self, request: TransferRequest, timings: Timings) -> TransferResult:
+        if request.reference == "does nothing":
+            raise RuntimeError("a defect that fails the first workflow task")
         await self._forward(Step.WITHDRAW)
         if request.reference == "fails":
             raise ApplicationError("a defect")

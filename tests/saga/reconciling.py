@@ -18,7 +18,7 @@ from service_runtime.problems import Problem
 from temporalio.client import Client
 from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferIds, TransferRows
 from transfer_contract.names import Process, TaskQueue
-from transfer_contract.reconciler import ReconciliationReport, TakenOver
+from transfer_contract.reconciler import Findings, ReconciliationReport, Search, TakenOver
 from transfer_contract.steps import FinalStatus, Step, final_status
 from transfer_contract.transfers import TransferRequest
 from workflow_handler.abandoned import AbandonedTransfers
@@ -48,6 +48,17 @@ class Reconciler(Harness):
         self.mine.add(request.transfer_id)
         return await super().start(request, task_timeout=task_timeout, execution_timeout=execution_timeout)
 
+    account_api: InternalClient | None = None
+
+    async def search(self, search: Search, *, examined: int) -> Findings:
+        """One search that looks at so many of the transfers that aren't final."""
+        assert self.account_api is not None
+        unfinished = UnfinishedTransfers(self.client, self.account_api, examined=examined)
+        rows, registry = AccountRows(self.account_api), CollectorRegistry()
+        return await AbandonedTransfers(self.client, unfinished, rows, registry=registry).find_abandoned_transfers(
+            search
+        )
+
     async def reconcile(self, settings: Reconciling = AT_ONCE) -> ReconciliationReport:
         return await self.client.execute_workflow(
             ReconcileTransfers.run, settings, id=f"reconcile-{uuid4()}", task_queue=TaskQueue.TRANSFERS
@@ -76,6 +87,7 @@ async def reconciler(client: Client) -> AsyncIterator[Reconciler]:
     ):
         unfinished = UnfinishedTransfers(client, api)
         harness.searching = AbandonedTransfers(client, unfinished, AccountRows(api), registry=CollectorRegistry())
+        harness.account_api = api
         yield harness
 
 
@@ -87,7 +99,8 @@ def account_api(books: Books, mine: set[str]) -> FastAPI:
         after = TransferCursor.decode(cursor)
         found = [rows for rows in map(rows_of, [*books.requests]) if (rows.final_status is not None) is final]
         older = [rows for rows in found if (rows.transfer.created_at, "") < (after.created_at, after.transfer_id)]
-        return Page(items=sorted(older, key=lambda rows: rows.transfer.created_at, reverse=True)[:limit])
+        newest = sorted(older, key=lambda rows: rows.transfer.created_at, reverse=True)
+        return Page(items=newest[:limit], next_cursor=_after(newest[limit - 1]) if len(newest) > limit else None)
 
     @app.post("/transfers/final")
     async def final(asked: TransferIds) -> TransferIds:
@@ -107,3 +120,7 @@ def account_api(books: Books, mine: set[str]) -> FastAPI:
         return TransferRows(transfer=books.requests[transfer_id], rows=rows, final_status=final_status(rows))
 
     return app
+
+
+def _after(last: TransferRows) -> str:
+    return TransferCursor(created_at=last.transfer.created_at, transfer_id="").encode()

@@ -12,8 +12,8 @@ from saga.fake_participants import Fault, Name
 from saga.harness import Handle, new_request, until
 from saga.reconciling import AT_ONCE, Reconciler, reconciler
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from transfer_contract.names import FINISH_TRANSFER, TaskQueue, finisher_id
-from transfer_contract.reconciler import Finding
+from transfer_contract.names import FINISH_TRANSFER, RECONCILE_TRANSFERS, TaskQueue, finisher_id
+from transfer_contract.reconciler import Finding, ReconciliationReport, Search, SearchPosition
 from transfer_contract.steps import Compensation, Decision, Failure, FailureCode, FinalStatus, Occurrence, Step, StepRow
 from transfer_contract.transfers import AbortRequest, TransferRequest, TransferResult
 from workflow_handler.transfer_money import TransferMoney
@@ -164,6 +164,44 @@ async def test_a_transfer_whose_workflow_task_keeps_failing_is_finished_and_its_
         result = await harness.end(transfer)
     assert result.status is FinalStatus.COMPENSATED
     assert result.failure == failure_of(harness, request.transfer_id)
+
+
+async def test_a_transfer_whose_first_workflow_task_keeps_failing_is_found_without_any_row(harness: Reconciler) -> None:
+    harness.transfer_money = Defective
+    async with harness.workers():
+        request = new_request().model_copy(update={"reference": "does nothing"})
+        transfer = await harness.start(request, task_timeout=timedelta(seconds=1))
+        await until_task_attempt(transfer, 7)  # from the sixth on the server reports problems
+        told = await harness.takes_over(request.transfer_id)
+        assert (told.found, told.has_rows, told.status) == (Finding.STUCK, False, FinalStatus.COMPENSATED)
+        await transfer.terminate()
+
+
+async def test_a_run_by_hand_needs_no_argument(harness: Reconciler) -> None:
+    request = new_request()
+    await (await harness.start(request)).terminate()
+    async with harness.workers():
+        report: ReconciliationReport = await harness.client.execute_workflow(
+            RECONCILE_TRANSFERS, id="by-hand", task_queue=TaskQueue.TRANSFERS, result_type=ReconciliationReport
+        )
+    assert [(each.transfer_id, each.status) for each in report.taken_over] == [
+        (request.transfer_id, FinalStatus.COMPENSATED)
+    ]
+
+
+async def test_a_search_goes_on_after_the_transfers_that_the_one_before_it_has_examined(harness: Reconciler) -> None:
+    """However many are on their way, each is examined in its turn."""
+    moment = datetime.now(UTC)
+    requests = [new_request().model_copy(update={"created_at": moment - timedelta(hours=age)}) for age in range(1, 4)]
+    for request in requests:
+        harness.books.put(request, applied(request, Step.WITHDRAW))
+    position, found = SearchPosition(closed_since=moment), []
+    for _ in range(4):
+        findings = await harness.search(Search(position=position, grace_seconds=0, limit=10), examined=1)
+        found.append([each.transfer.transfer_id for each in findings.abandoned])
+        position = findings.position
+    one, two, three = ([request.transfer_id] for request in requests)
+    assert found == [one, two, three, one]
 
 
 async def test_a_transfer_on_its_way_is_left_alone(harness: Reconciler) -> None:

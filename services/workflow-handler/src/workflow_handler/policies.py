@@ -1,6 +1,6 @@
 """Every timeout, retry interval and bound of the saga and the reconciler, in one place (design rules 3 and 5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -46,7 +46,10 @@ class Reconciling:
 RECONCILING: Final = Reconciling()
 
 _SEARCH_ATTEMPTS: Final = 20
-"""Some minutes. Then the run fails, for everybody to see, and the next one begins."""
+"""A minute and a half. Then the run fails, for everybody to see, and the next one begins."""
+
+_SEARCH_RETRY_SECONDS: Final = 5
+"""At most this late does a search begin after what it needs is back."""
 
 _BACKOFF: Final = 2.0
 _UNLIMITED: Final = 0
@@ -67,6 +70,7 @@ def unlimited_step(timings: Timings, name: Step | Compensation, queue: TaskQueue
 
 def searching(timings: Timings) -> ActivityConfig:
     """It only reads, and begins anew after each failure."""
+    timings = replace(timings, longest_retry_seconds=min(timings.longest_retry_seconds, _SEARCH_RETRY_SECONDS))
     return _options(timings, None, TaskQueue.TRANSFERS, attempts=_SEARCH_ATTEMPTS)
 
 

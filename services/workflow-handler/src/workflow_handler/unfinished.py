@@ -39,7 +39,8 @@ class UnfinishedPage:
 
 
 class UnfinishedTransfers:
-    def __init__(self, client: Client, account_api: InternalClient) -> None:
+    def __init__(self, client: Client, account_api: InternalClient, *, examined: int = EXAMINED) -> None:
+        self._examined = examined
         self._client = client
         self._account_api = account_api
 
@@ -48,7 +49,7 @@ class UnfinishedTransfers:
         after = search.position.after or TransferCursor(
             created_at=now - timedelta(seconds=search.grace_seconds), transfer_id=""
         )
-        query: Query = {"final": "false", "limit": EXAMINED, "cursor": after.encode()}
+        query: Query = {"final": "false", "limit": self._examined, "cursor": after.encode()}
         page = await self._account_api.get("/transfers", Page[TransferRows], query=query)
         return UnfinishedPage(
             transfers={known.transfer.transfer_id: known.transfer for known in page.items},
