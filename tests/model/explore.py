@@ -47,7 +47,7 @@ class Model:
     def __init__(self, plan: Plan, dropped: frozenset[Rule] = NOTHING_DROPPED) -> None:
         self.plan = plan
         self.dropped = dropped
-        self._transfers = [TransferModel(orders, plan.bounds, dropped) for orders in plan.orders]
+        self.transfers = [TransferModel(orders, plan.bounds, dropped) for orders in plan.orders]
         self._moves: list[dict[tuple[Transfer, Accounts], list[Move]]] = [{} for _ in plan.orders]
         self._wrong_money: dict[tuple[Accounts, tuple[Rows, ...]], str | None] = {}
 
@@ -58,11 +58,11 @@ class Model:
     def moves(self, number: int, world: World) -> list[Move]:
         """Kept: with two transfers, each meets the same accounts in many states of the other."""
         transfer, accounts = world.transfers[number], world.accounts
-        if len(self._transfers) == 1:
-            return list(self._transfers[number].moves(transfer, accounts))
+        if len(self.transfers) == 1:
+            return list(self.transfers[number].moves(transfer, accounts))
         kept = self._moves[number]
         if (found := kept.get((transfer, accounts))) is None:
-            found = kept[transfer, accounts] = list(self._transfers[number].moves(transfer, accounts))
+            found = kept[transfer, accounts] = list(self.transfers[number].moves(transfer, accounts))
         return found
 
     def nexts(self, world: World) -> Iterator[Next]:
