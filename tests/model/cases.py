@@ -38,8 +38,12 @@ _ORDER_PAIRS: Final = {
 }
 _SMALL: Final = Bounds(runs=1, reconcilers=1, closing=False, resets=False)
 SPENDING_ON: Final = _two(_ORDER_PAIRS["the second one spends what the first one brings"], _SMALL)
+_LARGE: Final = {
+    "accounts close": Bounds(runs=1, reconcilers=1, resets=False),
+    "two runs each": Bounds(runs=2, reconcilers=1, closing=False, resets=False),
+}
 TWO_TRANSFERS: Final = {
-    name: _two(orders, Bounds(runs=2, reconcilers=1, resets=False)) for name, orders in _ORDER_PAIRS.items()
+    f"{name}, {what}": _two(orders, bounds) for name, orders in _ORDER_PAIRS.items() for what, bounds in _LARGE.items()
 }
 
 _SMALLER: Final = Bounds(runs=2, reconcilers=1, bodies=_BOTH_BODIES)

@@ -13,7 +13,7 @@ from model.schedules import Cell, Schedule, random_plan
 from money_checks import check_money
 from transfer_contract.steps import Compensation, Decision, Step
 
-SCHEDULES: Final = 200
+SCHEDULES: Final = 150
 NIGHTLY_SCHEDULES: Final = 5000
 _FOUND: Final[dict[Name, tuple[Decision | None, ...]]] = {
     Step.WITHDRAW: (None, *Decision),
@@ -48,6 +48,7 @@ def play(databases: Databases, record_property: Callable[[str, object], None]) -
     return run
 
 
+@pytest.mark.timeout(600)
 def test_the_participants_do_what_the_model_says(play: Callable[[int, int], None]) -> None:
     play(1, SCHEDULES)
 

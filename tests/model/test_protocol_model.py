@@ -44,7 +44,7 @@ def test_two_transfers_that_share_accounts_are_right_in_every_state(explore: Exp
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("case", TWO_TRANSFERS)
-def test_two_transfers_with_two_runs_each_are_right_in_every_state(case: str, explore: Explore) -> None:
+def test_two_transfers_are_right_in_every_state_of_the_large_cases(case: str, explore: Explore) -> None:
     exploration = explore(f"two transfers, {case}", TWO_TRANSFERS[case])
     assert exploration.counterexample is None, str(exploration.counterexample)
 
