@@ -15,7 +15,7 @@ from saga.harness import QUICK, Handle, Harness, new_request
 from service_runtime.app import create_app
 from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferIds, TransferRows
 from transfer_contract.names import Process, TaskQueue
 from transfer_contract.reconciler import Findings, ReconciliationReport, Search, TakenOver
@@ -59,10 +59,13 @@ class Reconciler(Harness):
             search
         )
 
-    async def reconcile(self, settings: Reconciling = AT_ONCE) -> ReconciliationReport:
-        return await self.client.execute_workflow(
+    async def begin(self, settings: Reconciling = AT_ONCE) -> WorkflowHandle[ReconcileTransfers, ReconciliationReport]:
+        return await self.client.start_workflow(
             ReconcileTransfers.run, settings, id=f"reconcile-{uuid4()}", task_queue=TaskQueue.TRANSFERS
         )
+
+    async def reconcile(self, settings: Reconciling = AT_ONCE) -> ReconciliationReport:
+        return await (await self.begin(settings)).result()
 
     async def takes_over(self, transfer_id: str) -> TakenOver:
         """What the next run says of this transfer, after checking what holds for every one that was ended."""
