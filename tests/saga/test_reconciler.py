@@ -2,19 +2,35 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
+from uuid import uuid4
 
 import pytest
 from saga.defective import Defective
-from saga.fake_participants import Fault, Name
-from saga.harness import Handle, new_request, until
+from saga.fake_participants import START_BALANCE, Fault, Name
+from saga.harness import AMOUNT, Handle, new_request, until
 from saga.reconciling import AT_ONCE, Reconciler, reconciler
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.service import RPCError
 from transfer_contract.names import FINISH_TRANSFER, RECONCILE_TRANSFERS, TaskQueue, finisher_id
 from transfer_contract.reconciler import Finding, ReconciliationReport, Search, SearchPosition
-from transfer_contract.steps import Compensation, Decision, Failure, FailureCode, FinalStatus, Occurrence, Step, StepRow
+from transfer_contract.steps import (
+    Compensation,
+    Decision,
+    Failure,
+    FailureCode,
+    FinalStatus,
+    Occurrence,
+    Step,
+    StepRow,
+    final_status,
+)
 from transfer_contract.transfers import AbortRequest, TransferRequest, TransferResult
 from workflow_handler.transfer_money import TransferMoney
 
@@ -180,6 +196,7 @@ async def test_a_transfer_whose_first_workflow_task_keeps_failing_is_found_witho
 async def test_a_run_by_hand_needs_no_argument(harness: Reconciler) -> None:
     request = new_request()
     await (await harness.start(request)).terminate()
+    await harness.until_listed_as_closed()
     async with harness.workers():
         report: ReconciliationReport = await harness.client.execute_workflow(
             RECONCILE_TRANSFERS, id="by-hand", task_queue=TaskQueue.TRANSFERS, result_type=ReconciliationReport
@@ -238,11 +255,58 @@ async def test_a_parked_transfer_is_left_alone(harness: Reconciler) -> None:
 
 
 async def test_a_transfer_whose_workflow_was_reset_is_left_to_the_new_run(harness: Reconciler) -> None:
+    harness.timings = replace(harness.timings, start_to_close_seconds=60)
+    harness.faults.plan(Step.DEPOSIT, Fault.WAITS)
     async with harness.workers():
-        request = await terminated_in(harness, Step.DEPOSIT)
-        again = await harness.start(request)
-        assert (await harness.leaves_alone(request.transfer_id)).taken_over == ()
-        assert (await harness.end(again)).status is FinalStatus.COMPLETED
+        request = new_request()
+        transfer = await harness.start(request)
+        await until_waiting(harness, Step.DEPOSIT)
+        await reset(harness.client, transfer)
+        assert (await harness.leaves_alone(request.transfer_id)).carried == 1
+        harness.faults.go.set()
+        newest: Handle = harness.client.get_workflow_handle(transfer.id, result_type=TransferResult)
+        assert (await harness.end(newest)).status is FinalStatus.COMPLETED
+
+
+async def reset(client: Client, transfer: Handle) -> None:
+    """To its first task, as an operator does."""
+    execution = WorkflowExecution(workflow_id=transfer.id, run_id=transfer.first_execution_run_id or "")
+    await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=execution,
+            reason="by the test",
+            workflow_task_finish_event_id=4,
+            request_id=str(uuid4()),
+        )
+    )
+
+
+async def test_transfers_whose_workflows_are_terminated_at_any_moment_all_end_and_the_money_is_right(
+    harness: Reconciler,
+) -> None:
+    """Some before anybody has heard of them, some when they are over; with two reconcilers at a time."""
+    chance = Random(5)  # noqa: S311 - for tests
+    harness.timings = replace(harness.timings, start_to_close_seconds=20)
+    async with harness.workers():
+        transfers = [await harness.start() for _ in range(12)]
+
+        async def lose(transfer: Handle) -> None:
+            await asyncio.sleep(chance.uniform(0, 2))
+            with contextlib.suppress(RPCError):  # it is over already
+                await transfer.terminate()
+
+        async def reconcile() -> None:
+            while harness.unfinished():
+                await harness.reconcile()
+
+        await asyncio.gather(*map(lose, transfers), reconcile(), reconcile())
+    ends = Counter(final_status(harness.books.of(transfer_id)) for transfer_id in harness.mine)
+    assert ends.keys() <= {FinalStatus.COMPLETED, FinalStatus.COMPENSATED}
+    moved = ends[FinalStatus.COMPLETED] * AMOUNT
+    assert harness.books.balances == {"alice": START_BALANCE - moved, "bob": START_BALANCE + moved}
+    assert not any(harness.books.held.values())
+    assert harness.books.entries["bob"] == moved
 
 
 async def test_a_transfer_that_cannot_be_finished_now_holds_up_neither_the_others_nor_the_next_run(
@@ -276,6 +340,7 @@ async def test_a_parked_deposit_compensation_does_not_hold_up_the_refund(harness
 async def test_a_run_takes_over_as_many_as_its_limit_says_and_the_next_one_the_rest(harness: Reconciler) -> None:
     for _ in range(5):
         await (await harness.start()).terminate()
+    await harness.until_listed_as_closed()
     async with harness.workers():
         limited = replace(AT_ONCE, limit=3)
         first, second, third = [await harness.reconcile(limited) for _ in range(3)]

@@ -102,10 +102,8 @@ class AbandonedTransfers(ReconcilerActivities):
                 if not found.is_full:
                     found.add(transfer_id, await self._verdict_on(transfer))
 
-        async with asyncio.TaskGroup() as group:
-            for transfer_id, transfer in batch.items():
-                if transfer_id not in found.judged:
-                    group.create_task(judge(transfer_id, transfer))
+        unknown = [each for each in batch.items() if each[0] not in found.judged]
+        await asyncio.gather(*(judge(transfer_id, transfer) for transfer_id, transfer in unknown))
 
     async def _verdict_on(self, transfer: TransferRequest) -> _Verdict | Abandoned:
         """The rows are read last: a run that has just closed has made them final."""

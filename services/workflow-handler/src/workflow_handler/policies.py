@@ -45,6 +45,9 @@ class Reconciling:
 
 RECONCILING: Final = Reconciling()
 
+_SEARCH_SECONDS: Final = 60
+"""Far above what it takes, a fraction of a second, but for the first one after long."""
+
 _SEARCH_ATTEMPTS: Final = 20
 """A minute and a half. Then the run fails, for everybody to see, and the next one begins."""
 
@@ -70,7 +73,11 @@ def unlimited_step(timings: Timings, name: Step | Compensation, queue: TaskQueue
 
 def searching(timings: Timings) -> ActivityConfig:
     """It only reads, and begins anew after each failure."""
-    timings = replace(timings, longest_retry_seconds=min(timings.longest_retry_seconds, _SEARCH_RETRY_SECONDS))
+    timings = replace(
+        timings,
+        start_to_close_seconds=_SEARCH_SECONDS,
+        longest_retry_seconds=min(timings.longest_retry_seconds, _SEARCH_RETRY_SECONDS),
+    )
     return _options(timings, None, TaskQueue.TRANSFERS, attempts=_SEARCH_ATTEMPTS)
 
 
