@@ -52,6 +52,7 @@ _NO_FUNDS: Final = _one(Account(1), _EMPTY, _SMALLER)
 _UNKNOWN: Final = _one(None, _EMPTY, _SMALLER)
 _DELETED: Final = _one(_ENOUGH, _EMPTY, _SMALLER._replace(deletion=True))
 SMALL_CASES: Final = {"funds": _DEFAULT, "no funds": _NO_FUNDS, "unknown source": _UNKNOWN, "deleted run": _DELETED}
+"""Explored within seconds."""
 
 LOST_RULES: Final[dict[Rule, tuple[Plan, str]]] = {
     Rule.HELD: (SPENDING_ON, "account 1 is below zero"),
