@@ -364,6 +364,7 @@ async def test_a_workflow_that_is_alive_after_all_ends_with_the_same_status(
     harness: Reconciler, after: Step | None
 ) -> None:
     """As if the search had been wrong: both decide by the same rows."""
+    harness.timings = replace(harness.timings, start_to_close_seconds=20)
     async with harness.workers():
         request = new_request()
         transfer = await harness.start(request)

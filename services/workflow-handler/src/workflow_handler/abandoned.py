@@ -77,7 +77,7 @@ class AbandonedTransfers(ReconcilerActivities):
     async def find_abandoned_transfers(self, search: Search) -> Findings:
         """By Temporal first: what was ended there is a few, however long the list of transfers on their way is."""
         now, found = datetime.now(UTC), _Found(search.limit)
-        await self._judge_all(self._unfinished.by_closed_runs(search), found)
+        await self._judge_all(self._unfinished.by_closed_runs(search, now), found)
         await self._judge_all(self._unfinished.by_reported_problems(), found)
         position = search.position  # where there is more than the limit, all is looked for again
         if not found.is_full:

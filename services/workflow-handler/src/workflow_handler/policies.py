@@ -45,11 +45,11 @@ class Reconciling:
 
 RECONCILING: Final = Reconciling()
 
-_SEARCH_SECONDS: Final = 60
-"""Far above what it takes, a fraction of a second, but for the first one after long."""
+_SEARCH_SECONDS: Final = 300
+"""It takes a fraction of one, but for the first search of all, which looks through a million runs in this time."""
 
 _SEARCH_ATTEMPTS: Final = 20
-"""A minute and a half. Then the run fails, for everybody to see, and the next one begins."""
+"""A minute and a half, where each fails at once. Then the run fails, for everybody to see, and the next one begins."""
 
 _SEARCH_RETRY_SECONDS: Final = 5
 """At most this late does a search begin after what it needs is back."""

@@ -25,6 +25,9 @@ COMPLETED_OVERLAP: Final = timedelta(minutes=1)
 ENDED_OVERLAP: Final = timedelta(hours=1)
 """How far a search looks back behind the one before it: visibility lags. Runs that completed are many, others few."""
 
+LONGEST_LOOK_BACK: Final = timedelta(hours=1)
+"""At runs that completed, however long ago the search before was: they are many, and have left rows."""
+
 _ENDED: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled')"
 _OF_A_TRANSFER: Final = f"WorkflowType IN ('{TRANSFER_MONEY}', '{FINISH_TRANSFER}')"
 _WITH_PROBLEMS: Final = "ExecutionStatus = 'Running' AND TemporalReportedProblems IS NOT NULL"
@@ -56,9 +59,9 @@ class UnfinishedTransfers:
             after=TransferCursor.decode(page.next_cursor) if page.next_cursor else None,
         )
 
-    async def by_closed_runs(self, search: Search) -> AsyncGenerator[Batch]:
+    async def by_closed_runs(self, search: Search, now: datetime) -> AsyncGenerator[Batch]:
         """Transfers with a run that has closed in any way, also without any row."""
-        async for batch in self._not_final(_closed_since(search.position.closed_since)):
+        async for batch in self._not_final(_closed_since(search.position.closed_since, now)):
             yield batch
 
     async def by_reported_problems(self) -> AsyncGenerator[Batch]:
@@ -88,11 +91,12 @@ async def _transfers_of(runs: Iterable[WorkflowExecution]) -> dict[str, Transfer
     return {memo.transfer.transfer_id: memo.transfer for memo in memos if memo is not None}
 
 
-def _closed_since(closed_since: datetime | None) -> str:
+def _closed_since(closed_since: datetime | None, now: datetime) -> str:
     """The first search goes back as far as Temporal does, but for what completed: that has left rows."""
     if closed_since is None:
         return _ENDED
-    completed, ended = (_text(closed_since - overlap) for overlap in (COMPLETED_OVERLAP, ENDED_OVERLAP))
+    completed = _text(max(closed_since - COMPLETED_OVERLAP, now - LONGEST_LOOK_BACK))
+    ended = _text(closed_since - ENDED_OVERLAP)
     return f"((ExecutionStatus = 'Completed' AND CloseTime >= {completed}) OR ({_ENDED} AND CloseTime >= {ended}))"
 
 
