@@ -14,7 +14,8 @@ from model.protocol import Name
 from model.real_participants import Databases, RealParticipants
 from model.schedules import Schedule, random_plan
 from model.ways import Cell, shortest_ways
-from money_checks import check_money
+from money_books import read_books
+from money_checks import violations
 from transfer_contract.steps import Compensation, Decision, Step
 
 SCHEDULES: Final = 150
@@ -94,4 +95,9 @@ def told_on_failure(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def check_books(databases: Databases) -> None:
-    check_money(*(e.url.render_as_string(hide_password=False) for e in (databases.accounts, databases.ledger)))
+    """Where an operator has deleted a run before its first row, the next one may come with another request, and find
+    that the door was shut on the first: two databases with two requests, and nothing entered in the ledger.
+    """
+    urls = [e.url.render_as_string(hide_password=False) for e in (databases.accounts, databases.ledger)]
+    books = read_books(*urls)
+    assert [wrong for wrong in violations(books) if not wrong.startswith("the ledger has another request than")] == []

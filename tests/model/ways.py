@@ -10,17 +10,22 @@ from transfer_contract.steps import Compensation, Decision
 
 
 class Cell(NamedTuple):
-    """Of the table "What each request does to its row": the request, its row as it found it, and the answer."""
+    """Of the table "What each request does to its row": the request, its row as it found it, and the answer.
+
+    `is_another`: the accounts had stored the other request that came with the key.
+    """
 
     name: Name
     found: Decision | None
     answer: Answer
+    is_another: bool
 
     @classmethod
     def of(cls, rows: Rows, executed: Executed) -> "Cell":
         name = executed.request.name
         step = name.step if isinstance(name, Compensation) else name
-        return cls(name, getattr(rows, step), executed.answer)
+        is_another = rows.body not in (None, executed.request.body)
+        return cls(name, getattr(rows, step), executed.answer, is_another)
 
 
 def shortest_ways(model: Model) -> Iterator[tuple[Cell, tuple[Next, ...]]]:
