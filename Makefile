@@ -13,7 +13,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start demo check screenshots test runtime development
+.PHONY: help up demo-free down reset ps logs kill start demo check screenshots test nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,10 +61,13 @@ screenshots: development ## The README's pictures, taken in a browser from what 
 	@$(BIN)/python tests/browser/screenshots.py
 
 test: development ## All tests; those that need Docker or a browser say why they are skipped without
-	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose' $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose and not nightly' $(PYTEST_ARGS)
 	$(BIN)/pytest -n 2 -m system $(PYTEST_ARGS)
 	$(BIN)/pytest -m browser $(PYTEST_ARGS)
 	$(BIN)/pytest -m compose $(PYTEST_ARGS)
+
+nightly: development ## The tests that take minutes and gigabytes: two transfers' every state
+	$(BIN)/pytest -m nightly $(PYTEST_ARGS)
 
 runtime:
 	@$(VENV) --no-default-groups --group local

@@ -56,6 +56,8 @@ class Books:
     """Decision rows and money of all transfers of one test, under one lock: the fence."""
 
     rows: dict[tuple[str, Step], StepRow] = field(default_factory=dict)
+    requests: dict[str, TransferRequest] = field(default_factory=dict)
+    """As the first accounts row stored them."""
     balances: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: START_BALANCE))
     held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     entries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -63,6 +65,11 @@ class Books:
 
     def of(self, transfer_id: str) -> list[StepRow]:
         return [row for (owner, _), row in self.rows.items() if owner == transfer_id]
+
+    def put(self, request: TransferRequest, row: StepRow) -> None:
+        self.rows[request.transfer_id, row.step] = row
+        if row.step is not Step.RECORD:
+            self.requests.setdefault(request.transfer_id, request)
 
 
 class Faults:
@@ -155,7 +162,7 @@ def _forward(books: Books, faults: Faults, step: Step, request: TransferRequest,
             row = books.rows.get((request.transfer_id, step))
             if row is None:
                 row = _decision(books, step, request, fault)
-                books.rows[request.transfer_id, step] = row
+                books.put(request, row)
                 if row.decision is Decision.APPLIED:
                     move()
             return row
@@ -191,7 +198,7 @@ def _compensate(
                         "failure": _kept(step, request.failure),
                     }
                 )
-            books.rows[request.transfer.transfer_id, step] = row
+            books.put(request.transfer, row)
             return row
 
     return _meet_fault(faults, compensation, decide)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -15,9 +15,12 @@ from service_runtime.activity_interceptor import StepInterceptor
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import Worker
 from transfer_contract.names import TaskQueue, workflow_id
+from transfer_contract.reconciler import ReconcilerActivities
 from transfer_contract.steps import Decision, Step, final_status
 from transfer_contract.transfers import TransferMemo, TransferRequest, TransferResult
+from workflow_handler.finish_transfer import FinishTransfer
 from workflow_handler.policies import Timings
+from workflow_handler.reconcile_transfers import ReconcileTransfers
 from workflow_handler.transfer_money import TransferMoney
 
 QUICK: Final = Timings(start_to_close_seconds=0.3, first_retry_seconds=0.01, longest_retry_seconds=0.02)
@@ -32,8 +35,17 @@ class Harness:
     books: Books = field(default_factory=Books)
     faults: Faults = field(default_factory=Faults)
     timings: Timings = QUICK
+    transfer_money: type = TransferMoney
+    """Another one under the same name is a defect that a test deploys."""
+    searching: ReconcilerActivities | None = None
 
-    async def start(self, request: TransferRequest | None = None) -> Handle:
+    async def start(
+        self,
+        request: TransferRequest | None = None,
+        *,
+        task_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+    ) -> Handle:
         request = request or new_request()
         return await self.client.start_workflow(
             TransferMoney.run,
@@ -41,6 +53,8 @@ class Harness:
             id=workflow_id(request.transfer_id),
             task_queue=TaskQueue.TRANSFERS,
             memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
+            task_timeout=task_timeout,
+            execution_timeout=execution_timeout,
         )
 
     async def run(self) -> TransferResult:
@@ -78,7 +92,12 @@ class Harness:
             interceptor = StepInterceptor(self.client, CollectorRegistry())
             accounts, ledger = FakeAccounts(self.books, self.faults), FakeLedger(self.books, self.faults)
             async with (
-                Worker(self.client, task_queue=TaskQueue.TRANSFERS, workflows=[TransferMoney]),
+                Worker(
+                    self.client,
+                    task_queue=TaskQueue.TRANSFERS,
+                    workflows=[self.transfer_money, FinishTransfer, ReconcileTransfers],
+                    activities=[self.searching.find_abandoned_transfers] if self.searching else [],
+                ),
                 Worker(
                     self.client,
                     task_queue=TaskQueue.ACCOUNTS,

@@ -25,6 +25,7 @@ _ORDER: Final = (
     "test_killing_workers",
     "test_events",
     "test_many_streams",
+    "test_reconciler",
     "test_crashes",
     "test_outages",
 )

@@ -29,6 +29,7 @@ class RunningSystem:
         self.api = api
         self._stack = stack
         self._probe = probe
+        self.temporal_address = stack.temporal_address
         self._urls = {name: stack.url(name) for name in EIGHT}
         self.accounts_url, self.ledger_url = (
             stack.database_urls[name].replace("postgresql+psycopg://", "postgresql://")

@@ -164,6 +164,19 @@ def test_known_transfers_are_those_that_have_a_row(api: httpx.Client, new_transf
     assert problem(api.post("/transfers/known", json=too_many)) == (422, "invalid_request")
 
 
+def test_final_transfers_are_those_whose_rows_say_so(
+    api: httpx.Client, open_account: OpenAccount, new_transfer: NewTransfer, run: Run
+) -> None:
+    rejected, on_its_way, unknown = (new_transfer(source, "nobody") for source in ("nobody", open_account(100), "none"))
+    run(steps.WITHDRAW, rejected)
+    run(steps.WITHDRAW, on_its_way)
+    asked = TransferIds(transfer_ids=[each.transfer_id for each in (unknown, on_its_way, rejected)])
+    answer = api.post("/transfers/final", json=asked.model_dump())
+    assert TransferIds.model_validate(answer.json()).transfer_ids == [rejected.transfer_id]
+    too_many = {"transfer_ids": ["x"] * 10_001}
+    assert problem(api.post("/transfers/final", json=too_many)) == (422, "invalid_request")
+
+
 def test_lifting_a_fault_is_remembered_in_the_database(
     api: httpx.Client, engine: Engine, new_transfer: NewTransfer, run: Run
 ) -> None:

@@ -13,7 +13,15 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-from transfer_contract.names import TRANSFER_MONEY, TRANSFER_STATUS, WORKER_OF_QUEUE, TaskQueue, workflow_id
+from transfer_contract.names import (
+    FINISH_TRANSFER,
+    TRANSFER_MONEY,
+    TRANSFER_STATUS,
+    WORKER_OF_QUEUE,
+    TaskQueue,
+    finisher_id,
+    workflow_id,
+)
 from transfer_contract.steps import (
     REFUSALS,
     Compensation,
@@ -73,6 +81,16 @@ class StandInTransferMoney:
             if row.step is Step.RECORD and row.decision is Decision.APPLIED:
                 return True
         return False
+
+
+@workflow.defn(name=FINISH_TRANSFER)
+class StandInFinishTransfer:
+    """The reconciler's, for a transfer that has not been recorded."""
+
+    @workflow.run
+    async def run(self, request: AbortRequest) -> None:
+        for compensation in Compensation:
+            await _run(compensation, request)
 
 
 async def _run(name: Name, given: TransferRequest | AbortRequest, *, attempts: int = 0) -> StepRow:
@@ -209,7 +227,7 @@ async def workers(client: Client, activities: Activities, *queues: TaskQueue) ->
                 client,
                 task_queue=queue,
                 identity=worker_identity(WORKER_OF_QUEUE[queue]),
-                workflows=[StandInTransferMoney] if is_saga else [],
+                workflows=[StandInTransferMoney, StandInFinishTransfer] if is_saga else [],
                 activities=[] if is_saga else activities.on(queue),
                 workflow_runner=UnsandboxedWorkflowRunner(),
             )
@@ -223,6 +241,18 @@ async def start(client: Client, request: TransferRequest) -> WorkflowHandle[Stan
         StandInTransferMoney.run,
         request,
         id=workflow_id(request.transfer_id),
+        task_queue=TaskQueue.TRANSFERS,
+        memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
+    )
+
+
+async def take_over(client: Client, request: TransferRequest) -> WorkflowHandle[StandInFinishTransfer, None]:
+    """As the reconciler does."""
+    interrupted = Failure(code=FailureCode.INTERRUPTED, detail="the transfer's workflow was found terminated")
+    return await client.start_workflow(
+        StandInFinishTransfer.run,
+        AbortRequest(transfer=request, failure=interrupted),
+        id=finisher_id(request.transfer_id),
         task_queue=TaskQueue.TRANSFERS,
         memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
     )

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from checker_databases import Databases
 from checker_rows import applied, compensated, completed_rows, failure, refused_by_ledger_rows, request, tombstone
-from checker_saga import Activities, start
+from checker_saga import Activities, start, take_over
 from checker_views import look, until
 from service_runtime.worker_identity import worker_identity
 from status_checker.final_view import final_view
@@ -260,6 +260,26 @@ async def test_a_terminated_transfer_is_told_by_its_rows(
     held.set()
     view = await until(checker, transfer, lambda view: view.steps[1].status == "done")
     assert (view.status, view.waiting_for) == ("running", None)
+
+
+async def test_a_terminated_transfer_that_the_reconciler_undoes_is_told_by_the_reconcilers_run(
+    checker: httpx.AsyncClient, client: Client, activities: Activities, transfer: TransferRequest
+) -> None:
+    held = activities.hold(transfer, Step.RECORD)
+    handle = await start(client, transfer)
+    await until(checker, transfer, lambda view: view.steps[2].status == "running")
+    await handle.terminate()
+    activities.fail(transfer, Compensation.WITHDRAW, "no_luck")
+    finishing = await take_over(client, transfer)
+    parked = await until(checker, transfer, lambda view: view.status == "needs_attention")
+    assert parked.failure is not None
+    assert (parked.failure.code, parked.failure.step) == (FailureCode.INTERRUPTED, None)
+    assert [step.name for step in parked.steps[4:]] == [*Compensation]
+    del activities.before[transfer.transfer_id, Compensation.WITHDRAW]
+    changed = await look(checker, transfer, wait=10, known=parked.version, until="final")
+    await finishing.result()
+    assert (changed.status, changed.failure) == ("compensated", parked.failure)
+    held.set()
 
 
 async def test_a_transfer_terminated_before_its_first_row_is_told_by_its_history(

@@ -4,7 +4,15 @@ from datetime import timedelta
 
 from transfer_contract.names import TaskQueue
 from transfer_contract.steps import Compensation, Step
-from workflow_handler.policies import PRODUCTION, Timings, forward_step, unlimited_step
+from workflow_handler.policies import (
+    PRODUCTION,
+    RECONCILING,
+    Reconciling,
+    Timings,
+    forward_step,
+    searching,
+    unlimited_step,
+)
 
 
 def test_the_production_timings() -> None:
@@ -38,3 +46,13 @@ def test_compensations_and_release_are_retried_without_limit() -> None:
         assert retry is not None
         assert retry.maximum_attempts == 0
         assert retry.non_retryable_error_types is None
+
+
+def test_the_bounds_of_a_run_of_the_reconciler() -> None:
+    assert Reconciling(timings=PRODUCTION, grace_seconds=10, limit=200, at_once=20, wait_seconds=10) == RECONCILING
+
+
+def test_a_search_that_fails_is_repeated_every_few_seconds_and_ends_the_run_before_long() -> None:
+    retry = searching(PRODUCTION)["retry_policy"]
+    assert retry is not None
+    assert (retry.maximum_attempts, retry.maximum_interval) == (20, timedelta(seconds=5))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -22,9 +22,18 @@ from service_runtime.request_id import HEADER
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from transfer_contract.http import ProblemCode, TransferRows
-from transfer_contract.names import Process, workflow_id
-from transfer_contract.steps import Compensation, Decision, Occurrence, Step, StepRow, final_status
-from transfer_contract.transfers import Scenario, TransferMemo, TransferOrder, TransferRequest
+from transfer_contract.names import FINISH_TRANSFER, Process, TaskQueue, finisher_id, workflow_id
+from transfer_contract.steps import (
+    Compensation,
+    Decision,
+    Failure,
+    FailureCode,
+    Occurrence,
+    Step,
+    StepRow,
+    final_status,
+)
+from transfer_contract.transfers import AbortRequest, Scenario, TransferMemo, TransferOrder, TransferRequest
 from workflow_handler.api import transfers_router
 from workflow_handler.rows import Rows
 from workflow_handler.transfers import Transfers
@@ -253,6 +262,28 @@ async def test_retry_lifts_the_fault_and_runs_a_parked_compensation_at_once(worl
         assert (await world.api.post(f"/transfers/{transfer_id}/retry")).status_code == 202
         await transfer.result()
     assert world.rows.lifted == [transfer_id]
+
+
+async def test_retry_of_a_transfer_that_is_parked_in_the_reconcilers_hands_runs_it_at_once(world: World) -> None:
+    harness = world.rows.harness
+    harness.timings = replace(harness.timings, longest_retry_seconds=60)
+    harness.faults.plan(Compensation.WITHDRAW, Fault.FAILS, attempts=10)  # the next one would be 20 s later
+    request = new_request()
+    interrupted = Failure(code=FailureCode.INTERRUPTED, detail="the transfer's workflow was found terminated")
+    async with harness.workers():
+        await (await harness.start(request)).terminate()
+        finishing = await world.temporal.start_workflow(
+            FINISH_TRANSFER,
+            args=[AbortRequest(transfer=request, failure=interrupted), harness.timings],
+            id=finisher_id(request.transfer_id),
+            task_queue=TaskQueue.TRANSFERS,
+            memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
+        )
+        await until(lambda: harness.faults.calls.count(Compensation.WITHDRAW) > 9)
+        harness.faults.plan(Compensation.WITHDRAW, Fault.FAILS, attempts=0)
+        assert (await world.api.post(f"/transfers/{request.transfer_id}/retry")).status_code == 202
+        async with asyncio.timeout(5):
+            await finishing.result()
 
 
 async def test_retry_of_a_transfer_that_is_not_parked_is_refused(world: World) -> None:

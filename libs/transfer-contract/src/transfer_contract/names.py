@@ -1,4 +1,4 @@
-"""The names that processes find each other by: processes, task queues, workflow, search attribute, signal."""
+"""The names that processes find each other by: processes, task queues, workflows, search attribute, signal."""
 
 from enum import StrEnum
 from typing import Final
@@ -32,7 +32,16 @@ WORKER_OF_QUEUE: Final = {
 }
 
 TRANSFER_MONEY: Final = "TransferMoney"
-"""The workflow type."""
+"""The workflow type of a transfer."""
+
+RECONCILE_TRANSFERS: Final = "ReconcileTransfers"
+"""The workflow type of a run of the reconciler. It needs no argument, so anybody may start one by hand."""
+
+FINISH_TRANSFER: Final = "FinishTransfer"
+"""The workflow type that the reconciler starts for each transfer that nobody carries."""
+
+RECONCILIATION_SCHEDULE: Final = "reconcile-transfers"
+"""The id of the schedule that starts the runs of the reconciler."""
 
 PARKED_SIGNAL: Final = "parked"
 """A signal to a transfer's workflow, sent by a worker whose attempt is above the limit; carries the activity's name."""
@@ -44,8 +53,14 @@ TRANSFER_STATUS: Final = SearchAttributeKey.for_keyword("TransferStatus")
 """Written only on entering `compensating` or `needs_attention`, so the happy path never pays for it."""
 
 _WORKFLOW_ID_PREFIX: Final = "transfer-"
+_FINISHER_ID_PREFIX: Final = "finish-"
 
 
 def workflow_id(transfer_id: str) -> str:
     """The one workflow id of a transfer, in every run (rule 3, design rule 6)."""
     return f"{_WORKFLOW_ID_PREFIX}{transfer_id}"
+
+
+def finisher_id(transfer_id: str) -> str:
+    """The one id of the workflow that finishes an abandoned transfer: however many reconcilers run, one does it."""
+    return f"{_FINISHER_ID_PREFIX}{transfer_id}"

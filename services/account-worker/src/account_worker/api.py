@@ -91,6 +91,11 @@ def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
         with engine.connect() as connection:
             return TransferIds(transfer_ids=queries.known_transfers(connection, asked.transfer_ids))
 
+    @router.post("/final")
+    def final(asked: TransferIds) -> TransferIds:
+        with engine.connect() as connection:
+            return TransferIds(transfer_ids=queries.final_transfers(connection, asked.transfer_ids))
+
     @router.get("/{transfer_id}")
     def get(transfer_id: PathId) -> TransferRows:
         with engine.connect() as connection:

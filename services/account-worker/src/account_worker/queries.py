@@ -46,6 +46,12 @@ def known_transfers(connection: Connection, transfer_ids: Collection[str]) -> li
     return list(connection.scalars(query))
 
 
+def final_transfers(connection: Connection, transfer_ids: Collection[str]) -> list[str]:
+    """Those that are final."""
+    asked = among(transfers.c.transfer_id, transfer_ids)
+    return list(connection.scalars(select(transfers.c.transfer_id).where(asked, transfers.c.final_status.is_not(None))))
+
+
 def list_transfers(connection: Connection, wanted: TransferFilter, *, limit: int) -> Page[TransferRows]:
     """Newest first by (created_at, transfer_id)."""
     found = connection.execute(transfer_page(wanted, limit=limit + 1)).mappings()

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
+from service_runtime.carrying import carries, is_open
 from service_runtime.temporal import ask_temporal
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowHistoryEventFilterType,
 )
 from temporalio.service import RPCError, RPCStatusCode
-from transfer_contract.names import workflow_id
+from transfer_contract.names import finisher_id, workflow_id
 from transfer_contract.transfers import TransferMemo, TransferRequest, TransferResult
 
 from status_checker.timeline import Timeline, read_result, read_timeline
@@ -33,6 +33,7 @@ BURST_SECONDS: Final = 0.02
 class Pulse:
     """What of a run changes without an event in its history: equal as long as nothing has. Heartbeats don't count."""
 
+    workflow_id: str
     run_id: str
     is_open: bool
     pending: tuple[PendingActivityInfo, ...]
@@ -40,7 +41,10 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Run:
-    """The newest run of a transfer. `result` only where it closed as completed."""
+    """The newest run of a transfer, or the reconciler's where that one has taken it over.
+
+    `result` only where it closed as completed.
+    """
 
     transfer: TransferRequest
     result: TransferResult | None
@@ -67,7 +71,7 @@ class Runs:
 
         False where it still runs after `LONG_POLL_SECONDS`.
         """
-        closing = self._handle(transfer_id).fetch_history_events(
+        closing = self._handle(workflow_id(transfer_id)).fetch_history_events(
             wait_new_event=True, event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT
         )
         try:
@@ -81,15 +85,15 @@ class Runs:
 
     async def pulse(self, transfer_id: str) -> Pulse | None:
         """One cheap request. None where Temporal knows of no run. Raises `Problem(unavailable)`."""
-        description = await ask_temporal(lambda: self._describe(transfer_id), timeout_seconds=self._timeout_seconds)
+        description = await ask_temporal(lambda: self._carrying(transfer_id), timeout_seconds=self._timeout_seconds)
         return _pulse(description) if description else None
 
-    async def events(self, transfer_id: str, run_id: str) -> AsyncGenerator[Sequence[HistoryEvent]]:
+    async def events(self, run: Pulse) -> AsyncGenerator[Sequence[HistoryEvent]]:
         """All events of a run, those that there are at once; then one request waits at the server, some 20 s each time.
 
         Ends with the run, or at once where there is none or Temporal can't be asked.
         """
-        events = self._handle(transfer_id, run_id).fetch_history_events(wait_new_event=True)
+        events = self._handle(run.workflow_id, run.run_id).fetch_history_events(wait_new_event=True)
         while True:
             self._requests.labels("wait for history").inc()
             try:
@@ -103,13 +107,13 @@ class Runs:
             await asyncio.sleep(BURST_SECONDS)
 
     async def _read(self, transfer_id: str) -> Run | None:
-        description = await self._describe(transfer_id)
+        description = await self._carrying(transfer_id)
         memo = await description.memo_value(TransferMemo.KEY, None, type_hint=TransferMemo) if description else None
         if description is None or memo is None:
             return None
         self._requests.labels("history").inc()
         try:
-            history = await self._handle(transfer_id, description.run_id).fetch_history()
+            history = await self._handle(description.id, description.run_id).fetch_history()
         except RPCError as error:
             _raise_unless_not_found(error)
             return None
@@ -120,22 +124,31 @@ class Runs:
             pulse=_pulse(description),
         )
 
-    async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
+    async def _carrying(self, transfer_id: str) -> WorkflowExecutionDescription | None:
+        """The transfer's own newest run, unless it can't go on and the reconciler's is at it instead."""
+        run = await self._describe(workflow_id(transfer_id))
+        if run is not None and carries(run):
+            return run
+        finisher = await self._describe(finisher_id(transfer_id))
+        return finisher if finisher is not None and is_open(finisher) else run
+
+    async def _describe(self, workflow: str) -> WorkflowExecutionDescription | None:
         self._requests.labels("describe").inc()
         try:
-            return await self._handle(transfer_id).describe()
+            return await self._handle(workflow).describe()
         except RPCError as error:
             _raise_unless_not_found(error)
             return None
 
-    def _handle(self, transfer_id: str, run_id: str | None = None) -> WorkflowHandle[object, object]:
-        return self._client.get_workflow_handle(workflow_id(transfer_id), run_id=run_id)
+    def _handle(self, workflow: str, run_id: str | None = None) -> WorkflowHandle[object, object]:
+        return self._client.get_workflow_handle(workflow, run_id=run_id)
 
 
 def _pulse(description: WorkflowExecutionDescription) -> Pulse:
     return Pulse(
+        workflow_id=description.id,
         run_id=description.run_id,
-        is_open=description.status is WorkflowExecutionStatus.RUNNING,
+        is_open=is_open(description),
         pending=tuple(map(_without_heartbeat, description.raw_description.pending_activities)),
     )
 

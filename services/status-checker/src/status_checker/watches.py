@@ -160,7 +160,7 @@ class _Watch:
     async def _by_events(self) -> None:
         while True:
             if self._seen.run is not None:
-                async with aclosing(self._shared.runs.events(self._transfer_id, self._seen.run.pulse.run_id)) as pages:
+                async with aclosing(self._shared.runs.events(self._seen.run.pulse)) as pages:
                     async for page in pages:
                         self._events += page
                         if any(map(tells_of_a_step, page)):

@@ -1,10 +1,12 @@
 """The composition root of both processes: settings, clients, app or worker."""
 
+from datetime import timedelta
 from functools import partial
 
 import uvloop
 from prometheus_client import CollectorRegistry
 from service_runtime.app import ReadinessCheck, create_app, http_server
+from service_runtime.background import beside
 from service_runtime.internal_client import InternalClient
 from service_runtime.logs import configure_logs
 from service_runtime.temporal import lazy_client, temporal_answers
@@ -12,6 +14,7 @@ from service_runtime.worker import run_worker
 from transfer_contract.names import Process
 
 from workflow_handler.api import transfers_router
+from workflow_handler.reconciliation_schedule import keep_schedule
 from workflow_handler.rows import Rows
 from workflow_handler.settings import ApiSettings, WorkflowWorkerSettings
 from workflow_handler.transfers import Transfers
@@ -27,7 +30,7 @@ def api() -> None:
 def worker() -> None:
     settings = WorkflowWorkerSettings()
     configure_logs(settings, settings.process)
-    uvloop.run(run_worker(settings, CollectorRegistry(), partial(build_worker, settings=settings)))
+    uvloop.run(serve_worker(settings))
 
 
 async def serve_api(settings: ApiSettings) -> None:
@@ -43,4 +46,13 @@ async def serve_api(settings: ApiSettings) -> None:
         }
         app = create_app(Process.WORKFLOW_HANDLER, checks, registry=CollectorRegistry())
         app.include_router(transfers_router(Transfers(client, Rows(account_api, ledger_api))))
-        await http_server(app, settings).serve()
+        interval = timedelta(seconds=settings.reconciliation_interval_seconds)
+        async with beside(keep_schedule(client, interval)):
+            await http_server(app, settings).serve()
+
+
+async def serve_worker(settings: WorkflowWorkerSettings) -> None:
+    registry, timeout = CollectorRegistry(), settings.internal_timeout_seconds
+    async with InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api:
+        build = partial(build_worker, account_api=account_api, settings=settings, registry=registry)
+        await run_worker(settings, registry, build)

@@ -1,6 +1,6 @@
-"""Every timeout and retry interval of the saga, in one place (design rules 3 and 5)."""
+"""Every timeout, retry interval and bound of the saga and the reconciler, in one place (design rules 3 and 5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -27,6 +27,33 @@ class Timings:
 
 PRODUCTION: Final = Timings()
 
+
+@dataclass(frozen=True)
+class Reconciling:
+    """The bounds of one run of the reconciler; an optional argument of its workflow."""
+
+    timings: Timings = PRODUCTION
+    grace_seconds: float = 10
+    """A transfer takes a fraction of it: what is younger is left to its workflow without asking."""
+    limit: int = 200
+    """Taken over in one run: with their events its history stays far below the limits. The next run has the rest."""
+    at_once: int = 20
+    """As many as a participant's worker has threads."""
+    wait_seconds: float = 10
+    """For one transfer. Then it goes on by itself, and another one gets its turn."""
+
+
+RECONCILING: Final = Reconciling()
+
+_SEARCH_SECONDS: Final = 300
+"""It takes a fraction of one, but for the first search of all, which looks through a million runs in this time."""
+
+_SEARCH_ATTEMPTS: Final = 20
+"""A minute and a half, where each fails at once. Then the run fails, for everybody to see, and the next one begins."""
+
+_SEARCH_RETRY_SECONDS: Final = 5
+"""At most this late does a search begin after what it needs is back."""
+
 _BACKOFF: Final = 2.0
 _UNLIMITED: Final = 0
 
@@ -44,7 +71,17 @@ def unlimited_step(timings: Timings, name: Step | Compensation, queue: TaskQueue
     return _options(timings, name, queue, attempts=_UNLIMITED)
 
 
-def _options(timings: Timings, name: Step | Compensation, queue: TaskQueue, *, attempts: int) -> ActivityConfig:
+def searching(timings: Timings) -> ActivityConfig:
+    """It only reads, and begins anew after each failure."""
+    timings = replace(
+        timings,
+        start_to_close_seconds=_SEARCH_SECONDS,
+        longest_retry_seconds=min(timings.longest_retry_seconds, _SEARCH_RETRY_SECONDS),
+    )
+    return _options(timings, None, TaskQueue.TRANSFERS, attempts=_SEARCH_ATTEMPTS)
+
+
+def _options(timings: Timings, name: Step | Compensation | None, queue: TaskQueue, *, attempts: int) -> ActivityConfig:
     return ActivityConfig(
         task_queue=queue,
         activity_id=name,

@@ -7,10 +7,9 @@ from transfer_contract.names import Process
 from transfer_contract.steps import Decision, Step, decision_of
 
 
-class Rows:
-    def __init__(self, account_api: InternalClient, ledger_api: InternalClient) -> None:
+class AccountRows:
+    def __init__(self, account_api: InternalClient) -> None:
         self._account_api = account_api
-        self._ledger_api = ledger_api
 
     async def of(self, transfer_id: str) -> TransferRows | None:
         """The accounts rows; None where there is none. Raises `Problem(unavailable)` where they can't be read."""
@@ -20,6 +19,12 @@ class Rows:
             if problem.code is ProblemCode.NOT_FOUND:
                 return None
             raise
+
+
+class Rows(AccountRows):
+    def __init__(self, account_api: InternalClient, ledger_api: InternalClient) -> None:
+        super().__init__(account_api)
+        self._ledger_api = ledger_api
 
     async def is_recorded(self, transfer_id: str) -> bool:
         """True where the ledger is known to have committed the transfer (rule 4); False where it can't be asked."""

@@ -12,7 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.http import ProblemCode, TransferStarted
-from transfer_contract.names import PARKED_AFTER_ATTEMPTS, TRANSFER_MONEY, TaskQueue, workflow_id
+from transfer_contract.names import PARKED_AFTER_ATTEMPTS, TRANSFER_MONEY, TaskQueue, finisher_id, workflow_id
 from transfer_contract.steps import Compensation, Step
 from transfer_contract.transfers import Scenario, TransferMemo, TransferOrder, TransferRequest, TransferResult
 
@@ -62,19 +62,19 @@ class Transfers:
 
     async def retry(self, transfer_id: str) -> None:
         """Makes the server retry every parked step now (design rule 5), and lifts the demo fault that parked it."""
-        run = await self._describe(transfer_id)
-        if run is None and await self._rows.of(transfer_id) is None:
+        runs = [run for run in [await self._describe(transfer_id), await self._describe_finisher(transfer_id)] if run]
+        if not runs and await self._rows.of(transfer_id) is None:
             raise _not_found(transfer_id)
-        parked = [step for step in run.raw_description.pending_activities if _is_parked(step)] if run else []
+        parked = [(run, step) for run in runs for step in run.raw_description.pending_activities if _is_parked(step)]
         if not parked:
             raise Problem(ProblemCode.NOT_PARKED, "No step of the transfer waits for an operator.")
-        if run and (await _memo(run)).transfer.scenario is Scenario.COMPENSATION_FAILS:
+        if (await _memo(parked[0][0])).transfer.scenario is Scenario.COMPENSATION_FAILS:
             await self._rows.lift_fault(transfer_id)
-        for step in parked:
+        for run, step in parked:
             await self._client.workflow_service.reset_activity(
                 ResetActivityRequest(
                     namespace=self._client.namespace,
-                    execution=WorkflowExecution(workflow_id=workflow_id(transfer_id)),
+                    execution=WorkflowExecution(workflow_id=run.id),
                     id=step.activity_id,
                 )
             )
@@ -137,8 +137,15 @@ class Transfers:
         return _replayed(first.transfer)
 
     async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
+        return await self._describe_workflow(workflow_id(transfer_id))
+
+    async def _describe_finisher(self, transfer_id: str) -> WorkflowExecutionDescription | None:
+        """What the reconciler has started for it, where it has."""
+        return await self._describe_workflow(finisher_id(transfer_id))
+
+    async def _describe_workflow(self, workflow: str) -> WorkflowExecutionDescription | None:
         try:
-            return await self._client.get_workflow_handle(workflow_id(transfer_id)).describe()
+            return await self._client.get_workflow_handle(workflow).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
