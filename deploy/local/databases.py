@@ -1,9 +1,10 @@
 """The participants' databases: each with a role of its own, which can reach no other."""
 
+from collections.abc import Mapping
+
 import psycopg
 from errors import StackError
 from psycopg import sql
-from state import DATABASES, State
 
 
 def answers(admin_url: str) -> bool:
@@ -14,14 +15,14 @@ def answers(admin_url: str) -> bool:
         return False
 
 
-def ensure_databases(admin_url: str, state: State) -> None:
-    """Safe to run again; a role's password becomes the one in the state."""
+def ensure_databases(admin_url: str, passwords: Mapping[str, str]) -> None:
+    """One for each name, with the role of that name. Safe to run again; a role's password becomes the given one."""
     try:
         with psycopg.connect(admin_url, autocommit=True) as connection:
             for shared in ("postgres", "template1"):
                 _close_to_others(connection, shared)
-            for name in DATABASES:
-                _ensure_role(connection, name, state.passwords[name])
+            for name, password in passwords.items():
+                _ensure_role(connection, name, password)
                 _ensure_database(connection, name)
     except psycopg.Error as error:
         raise StackError(f"the databases can't be made: {error}") from error

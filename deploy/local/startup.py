@@ -70,7 +70,8 @@ class Startup:
         embedded_postgres.forget_dead_server(data)
         await self._start(POSTGRES)
         self._report("PostgreSQL")
-        await asyncio.to_thread(databases.ensure_databases, self._readiness.admin_url, self._state)
+        passwords = {name: self._state.passwords[name] for name in DATABASES}
+        await asyncio.to_thread(databases.ensure_databases, self._readiness.admin_url, passwords)
         async with asyncio.TaskGroup() as group:
             for database in DATABASES:
                 group.create_task(self._start_users_of(database))

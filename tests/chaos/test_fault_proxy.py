@@ -202,9 +202,8 @@ async def test_answers_are_dropped_after_as_many_as_were_asked_for(
 
 async def test_a_target_that_is_not_there_ends_the_connection(proxies: FaultProxies, port: int) -> None:
     nobody = await proxies.add("here->nobody", ("127.0.0.1", 1))
-    lost = await connect(nobody)
     with pytest.raises(ConnectionError):
-        await lost.ask(b"hello\n")
+        await (await connect(nobody)).ask(b"hello\n")
 
 
 async def test_each_link_has_its_own_fault(proxies: FaultProxies, caller: Caller, echo: EchoServer) -> None:

@@ -19,5 +19,8 @@ class WorkflowWorkerSettings(WorkerSettings):
     account_api_url: str
     internal_timeout_seconds: float = 5.0
     """For one call of the reconciler's search to account-api: nobody waits for the answer."""
+    worker_build_id: str | None = Field(default=None, min_length=1)
+    """Of Temporal's worker versioning, deployment `workflow-worker`: such a worker gets tasks once its build is made
+    the current version. None: no versioning."""
     max_cached_workflows: int = 2000
     """Histories kept in memory; what falls out is replayed."""

@@ -8,7 +8,8 @@ from service_runtime.activity_interceptor import StepInterceptor
 from service_runtime.activity_worker import HEARTBEAT_THROTTLE
 from service_runtime.internal_client import InternalClient
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 from transfer_contract.names import TaskQueue
 
 from workflow_handler.abandoned import AbandonedTransfers
@@ -51,4 +52,16 @@ def build_worker(
         max_cached_workflows=settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
+        deployment_config=deployment(settings),
+    )
+
+
+def deployment(settings: WorkflowWorkerSettings) -> WorkerDeploymentConfig | None:
+    """Open runs move on to the current version: a transfer that is parked may outlive any build (decision 9)."""
+    if settings.worker_build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.process, settings.worker_build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )

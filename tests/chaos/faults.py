@@ -1,0 +1,54 @@
+"""Every fault of the schedule, done to a running system: `inject` returns when it is over, and what it touched is whole.
+
+A fault says what it saw, so that a run can tell one that had its effect from one that met nothing to break.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import psycopg
+from chaos import database_faults, link_faults, process_faults
+from chaos.chaos_system import ChaosSystem
+from chaos.effect import Effect
+from chaos.schedule import FaultKind, ScheduledFault
+from temporalio.service import RPCError
+
+Inject = Callable[[ChaosSystem, ScheduledFault], Awaitable[Effect]]
+
+_FAULTS: Final[Mapping[FaultKind, Inject]] = MappingProxyType(
+    {
+        FaultKind.PROCESS_KILL: process_faults.kill,
+        FaultKind.PROCESS_FREEZE: process_faults.freeze,
+        FaultKind.PROCESS_TERMINATE: process_faults.terminate,
+        FaultKind.SERVER_KILL: process_faults.kill,
+        FaultKind.SERVER_FREEZE: process_faults.freeze,
+        FaultKind.SERVER_RESTART: process_faults.terminate,
+        FaultKind.LINK_CUT: link_faults.cut,
+        FaultKind.LINK_SLOW: link_faults.slow,
+        FaultKind.LINK_STALL_REQUESTS: link_faults.stall_requests,
+        FaultKind.LINK_STALL_ANSWERS: link_faults.stall_answers,
+        FaultKind.LINK_DROP_ANSWERS: link_faults.drop_answers,
+        FaultKind.DISK_FULL: database_faults.disk_full,
+        FaultKind.DATABASE_READ_ONLY: database_faults.read_only,
+        FaultKind.POOL_STARVATION: database_faults.pool_starvation,
+    }
+)
+
+KINDS: Final = tuple(_FAULTS)
+
+
+async def inject(system: ChaosSystem, fault: ScheduledFault) -> Effect:
+    """An effect of 0 where what the fault needs was away itself. Raises TimeoutError where its end isn't reached."""
+    try:
+        return await _FAULTS[fault.kind](system, fault)
+    except (psycopg.Error, RPCError) as error:
+        return Effect(0, f"{fault.target}: {fault.kind} met another fault: {type(error).__name__}")
+
+
+def impossible_here(system: ChaosSystem) -> dict[FaultKind, str]:
+    """The kinds that this machine doesn't allow, and why."""
+    reasons: dict[FaultKind, str] = {}
+    if problem := next((server.disk.problem for server in system.databases.values() if server.disk.problem), ""):
+        reasons[FaultKind.DISK_FULL] = problem
+    return reasons
