@@ -1,4 +1,4 @@
-"""Every fault of the schedule, done to a running system: `inject` returns when it is over, and what it touched is whole.
+"""Every fault of the schedule, done to a running system: `inject` returns when it is over, its target whole again.
 
 A fault says what it saw, so that a run can tell one that had its effect from one that met nothing to break.
 """
