@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import attention
 import leftovers
 import log_follower
 import processes
 from errors import StackError
 from published_ports import GATEWAY_VARIABLE, TEMPORAL_UI_VARIABLE, PublishedPorts
 from stack import ROOT, Stack, known
+from transfer_contract.names import Process
 
 _LOG_LINES = 10
 _NOTHING = "Nothing is running: `make up` starts it."
@@ -109,6 +111,8 @@ def _ps(stack: Stack) -> int:
     for process in running:
         _say(f"{process.name:<18}{process.state:<12}{process.pid or '-':<9}{process.port}")
     _say(f"TEMPORAL_ADDRESS={stack.temporal_address}")
+    for line in attention.lines(stack.url(Process.STATUS_CHECKER)):
+        _say(line)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -110,6 +111,23 @@ def test_ps_shows_each_process_and_where_temporal_listens(make: Make) -> None:
     assert [line[0] for line in lines[:-1]] == list(processes.ALL)
     assert all(state == "running" and pid.isdecimal() and port.isdecimal() for _, state, pid, port in lines[:-1])
     assert lines[-1] == [f"TEMPORAL_ADDRESS={make.stack.temporal_address}"]
+
+
+def test_ps_says_below_what_needs_attention_and_where_that_cant_be_told(make: Make) -> None:
+    assert make("kill", "SERVICE=account-worker").returncode == 0
+    until_ps_says(make, "Needs attention: 1 worker gone")
+    assert re.search(r"^  worker gone  account-worker  since .* s\)$", make("ps").stdout, re.MULTILINE)
+    assert make("kill", "SERVICE=status-checker").returncode == 0
+    until_ps_says(make, "What needs attention can't be told: status-checker doesn't answer.")
+    assert make("start", "SERVICE=status-checker").returncode == make("start", "SERVICE=account-worker").returncode == 0
+    until_ps_says(make, f"TEMPORAL_ADDRESS={make.stack.temporal_address}\n", at_the_end=True)
+
+
+def until_ps_says(make: Make, text: str, *, at_the_end: bool = False) -> None:
+    deadline = time.monotonic() + 60
+    while not ((printed := make("ps").stdout).endswith(text) if at_the_end else text in (printed := make("ps").stdout)):
+        assert time.monotonic() < deadline, printed
+        time.sleep(0.5)
 
 
 def test_a_killed_process_stays_dead_until_it_is_started(make: Make) -> None:

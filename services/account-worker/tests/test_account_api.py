@@ -244,6 +244,15 @@ def test_an_accounts_transfers_are_listed_newest_first_in_pages(
     assert len(flat) == len(set(flat)) == len(expected) + 1  # and its opening, long before
 
 
+@pytest.mark.parametrize("limit", [1, 5, 100])
+def test_a_list_may_begin_with_the_oldest(limit: int, api: httpx.Client, listed: tuple[str, list[str]]) -> None:
+    account, _ = listed
+    newest_first = ids(api, account=account, limit=100)
+    assert ids(api, account=account, limit=limit, oldest_first="true") == newest_first[::-1]
+    oldest_unfinished = ids(api, final="false", limit=limit, oldest_first="true")
+    assert oldest_unfinished == ids(api, final="false", limit=100)[::-1]
+
+
 def test_lists_are_filtered_by_status(api: httpx.Client, listed: tuple[str, list[str]]) -> None:
     account, expected = listed
     for status in FinalStatus:

@@ -51,6 +51,7 @@ def plan_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         {},
         {"is_final": True},
         {"is_final": False},
+        {"is_final": False, "oldest_first": True},
         {"status": FinalStatus.COMPLETED},
         {"status": FinalStatus.REJECTED},
         {"account": "payer"},

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from service_runtime.problems import Problem, install_problem_handlers, problem_response, unavailable
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
+from transfer_contract.attention import Attention
 from transfer_contract.http import (
     Account,
     CrashStarted,
@@ -55,6 +56,7 @@ class World:
     reconciliation: Reconciliation = field(
         default_factory=lambda: Reconciliation(balanced=True, currencies=[], discrepancies=[])
     )
+    attention: Attention = field(default_factory=lambda: Attention(observed_at=NOW))
     workers: WorkersView = field(default_factory=lambda: WorkersView(items=[]))
     parked: set[str] = field(default_factory=set)
     not_ready: set[Process] = field(default_factory=set)
@@ -135,6 +137,10 @@ def fake_status_checker(world: World) -> FastAPI:
     @app.get("/workers")
     async def workers() -> WorkersView:
         return world.workers
+
+    @app.get("/attention")
+    async def attention(limit: int) -> Attention:
+        return world.attention.model_copy(update={"items": world.attention.items[:limit]})
 
     @app.get("/reconciliation")
     async def reconciliation() -> Reconciliation:

@@ -9,6 +9,7 @@ from gateway_client import GatewayClient
 from internal_api_fakes import NOW, World
 from sample_bodies import new_transfer
 from structlog.testing import capture_logs
+from transfer_contract.attention import Attention, AttentionItem, AttentionKind
 from transfer_contract.http import (
     CurrencyTotals,
     Discrepancy,
@@ -19,6 +20,7 @@ from transfer_contract.http import (
     WorkersView,
 )
 from transfer_contract.names import Process, TaskQueue
+from transfer_contract.steps import Compensation, StepError
 
 
 async def test_reconciliation_answers_decimal_strings(client: httpx.AsyncClient, world: World) -> None:
@@ -90,6 +92,56 @@ async def test_workers_are_listed_per_kind(client: httpx.AsyncClient, world: Wor
             "backlog": None,
         },
     ]
+
+
+PARKED = AttentionItem(
+    kind=AttentionKind.PARKED,
+    since=NOW,
+    detail="withdraw_compensation has failed 6 times in a row: not today.",
+    runbook=AttentionKind.PARKED.runbook,
+    transfer_id="t-1",
+    step=Compensation.WITHDRAW,
+    failures=6,
+    error=StepError(code="injected", detail="not today"),
+    next_attempt_at=NOW + timedelta(seconds=1),
+)
+
+
+async def test_what_needs_attention_is_told_with_why_and_since_when(client: httpx.AsyncClient, world: World) -> None:
+    world.attention = Attention(observed_at=NOW, counts={AttentionKind.PARKED: 2}, unexamined=1, items=[PARKED, PARKED])
+    answer = await client.get("/attention", params={"limit": 1})
+    assert answer.json() == {
+        "observed_at": "2026-01-31T09:00:00.123456Z",
+        "counts": {"parked": 2},
+        "unexamined": 1,
+        "items": [
+            {
+                "kind": "parked",
+                "since": "2026-01-31T09:00:00.123456Z",
+                "detail": "withdraw_compensation has failed 6 times in a row: not today.",
+                "runbook": "docs/runbook.md#parked",
+                "transfer_id": "t-1",
+                "process": None,
+                "step": "withdraw_compensation",
+                "failures": 6,
+                "error": {"code": "injected", "detail": "not today"},
+                "next_attempt_at": "2026-01-31T09:00:01.123456Z",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "x", ""])
+async def test_attention_takes_the_limit_of_every_list(client: httpx.AsyncClient, limit: str) -> None:
+    answer = await client.get("/attention", params={"limit": limit})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
+
+
+async def test_where_it_cant_be_told_attention_is_503_and_never_nothing(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    world.faults[Process.STATUS_CHECKER] = "is unavailable"
+    assert (await client.get("/attention")).status_code == 503
 
 
 async def test_it_is_alive_whatever_is_away(client: httpx.AsyncClient, world: World) -> None:

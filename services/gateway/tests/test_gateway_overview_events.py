@@ -10,6 +10,7 @@ from event_client import SOON_SECONDS, EventStream, events_of
 from gateway import event_stream, overview_feed
 from internal_api_fakes import NOW
 from live_status_checker import LiveStatusChecker
+from transfer_contract.attention import Attention, AttentionKind
 from transfer_contract.http import (
     Account,
     CurrencyTotals,
@@ -52,6 +53,7 @@ def tell_everything(checker: LiveStatusChecker) -> None:
         Overview(transfers=Page(items=[transfer]), accounts=Page(items=[ALICE], next_cursor="more")),
         Overview(reconciliation=Reconciliation(balanced=True, currencies=[TOTALS], discrepancies=[])),
         Overview(workers=WorkersView(items=[LEDGER_WORKERS])),
+        Overview(attention=Attention(observed_at=NOW, counts={AttentionKind.FINISHING: 1}, unexamined=0, items=[])),
     ]
 
 
@@ -72,7 +74,7 @@ async def latest_of(events: EventStream, *names: str) -> dict[str, Any]:
 async def test_each_kind_is_told_in_its_public_form(browser: httpx.AsyncClient, checker: LiveStatusChecker) -> None:
     tell_everything(checker)
     async with events_of(browser, "/events") as events:
-        told = await latest_of(events, "transfers", "accounts", "reconciliation", "workers", "processes")
+        told = await latest_of(events, "transfers", "accounts", "reconciliation", "workers", "attention", "processes")
     (transfer,) = told["transfers"]["items"]
     assert transfer == (await browser.get(f"/transfers/{transfer['id']}")).json()
     assert transfer["amount"] == "25.00"
@@ -84,13 +86,14 @@ async def test_each_kind_is_told_in_its_public_form(browser: httpx.AsyncClient, 
     (group,) = told["workers"]["items"]
     assert (group["process"], group["backlog"], group["workers"][0]["pid"]) == ("ledger-worker", 2, "7")
     assert {process["process"] for process in told["processes"]["items"]} == HTTP_PROCESSES
+    assert told["attention"]["counts"] == {"finishing": 1}
     assert told["interruption"] == {"detail": None}
 
 
 async def test_a_change_is_told_alone(browser: httpx.AsyncClient, checker: LiveStatusChecker) -> None:
     tell_everything(checker)
     async with events_of(browser, "/events") as events:
-        await latest_of(events, "workers", "processes")
+        await latest_of(events, "attention", "processes")
         checker.overviews.append(imbalance())
         event = await events.next()
     assert (event.name, event.data["balanced"]) == ("reconciliation", False)

@@ -98,13 +98,14 @@ def account_api(databases: Databases) -> FastAPI:
         final: bool | None = None,
         status: FinalStatus | None = None,
         account: str | None = None,
+        oldest_first: bool = False,
         cursor: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Page[TransferRows]:
         after = TransferCursor.decode(cursor) if cursor else None
         found = [
             known
-            for known in databases.accounts.all()
+            for known in (databases.accounts.all()[::-1] if oldest_first else databases.accounts.all())
             if (final is None or (known.final_status is not None) is final)
             and (status is None or known.final_status is status)
             and (account in (None, known.transfer.source_account, known.transfer.destination_account))
@@ -119,6 +120,11 @@ def account_api(databases: Databases) -> FastAPI:
     @router.post("/transfers/known")
     def known(asked: TransferIds) -> TransferIds:
         return TransferIds(transfer_ids=[i for i in asked.transfer_ids if i in databases.accounts.requests])
+
+    @router.post("/transfers/final")
+    def final(asked: TransferIds) -> TransferIds:
+        known = {known.transfer.transfer_id for known in databases.accounts.all() if known.final_status is not None}
+        return TransferIds(transfer_ids=[i for i in asked.transfer_ids if i in known])
 
     @router.get("/reconciliation")
     def reconciliation() -> AccountsReconciliation:

@@ -40,6 +40,8 @@ from transfer_contract.transfers import AbortRequest, TransferMemo, TransferRequ
 
 Name = Step | Compensation
 EVERY_QUEUE = tuple(TaskQueue)
+DEFECTIVE = "defective"
+"""The reference of a transfer whose workflow fails its tasks after the withdraw."""
 
 
 @workflow.defn(name=TRANSFER_MONEY)
@@ -62,6 +64,8 @@ class StandInTransferMoney:
     async def _forward(self, request: TransferRequest, rows: dict[Step, StepRow]) -> Failure | None:
         for step in (Step.WITHDRAW, Step.DEPOSIT, Step.RECORD):
             started_at = workflow.now()
+            if step is Step.DEPOSIT and request.reference == DEFECTIVE:
+                raise RuntimeError("a defect that fails the workflow task")
             try:
                 rows[step] = await _run(step, request, attempts=3)
             except ActivityError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from service_runtime.background import beside
 from service_runtime.internal_client import InternalClient
 from service_runtime.live_workers import list_heartbeats
 from service_runtime.temporal import WORKER_HEARTBEAT_INTERVAL
@@ -25,6 +26,7 @@ from transfer_contract.transfers import TransferRequest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves sibling modules out
 
 from checker_databases import Databases, account_api, ledger_api
+from checker_observing import Observing
 from checker_rows import request
 from checker_saga import Activities, workers
 from checker_serving import serving
@@ -81,10 +83,14 @@ def checker_of(apis: tuple[str, str], live_workers: LiveWorkers) -> CheckerOf:
         async with (
             InternalClient(Process.ACCOUNT_API, accounts, timeout_seconds=2) as account_client,
             InternalClient(Process.LEDGER_API, ledger, timeout_seconds=2) as ledger_client,
-            serving(build_app(settings, temporal, live_workers, account_client, ledger_client)) as url,
-            httpx.AsyncClient(base_url=url, timeout=40) as http,
         ):
-            yield http
+            app, observer = build_app(settings, temporal, live_workers, account_client, ledger_client)
+            async with (
+                serving(app) as url,
+                beside(observer.keep_observing()),
+                httpx.AsyncClient(base_url=url, timeout=40) as http,
+            ):
+                yield http
 
     return make
 
@@ -99,6 +105,18 @@ async def shared_checker(client: Client, checker_of: CheckerOf) -> AsyncIterator
 def checker(shared_checker: httpx.AsyncClient, databases: Databases) -> httpx.AsyncClient:
     """A client of the status-checker under test."""
     return shared_checker
+
+
+@pytest.fixture
+async def observing(
+    client: Client, apis: tuple[str, str], live_workers: LiveWorkers, databases: Databases
+) -> AsyncIterator[Observing]:
+    databases.clear()
+    async with (
+        InternalClient(Process.ACCOUNT_API, apis[0], timeout_seconds=2) as accounts,
+        InternalClient(Process.LEDGER_API, apis[1], timeout_seconds=2) as ledger,
+    ):
+        yield Observing(client, (accounts, ledger), live_workers)
 
 
 @pytest.fixture(scope="session")

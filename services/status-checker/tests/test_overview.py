@@ -17,12 +17,14 @@ from status_checker import overview
 from status_checker.live_view import live_view
 from status_checker.overview import RECONCILE_SHARE, OverviewFeed, Sources
 from status_checker.timeline import Timeline
+from transfer_contract.attention import Attention, AttentionItem, AttentionKind
 from transfer_contract.http import LiveWorker, Overview, Page, Reconciliation, WorkerGroup, WorkersView
 from transfer_contract.names import Process, TaskQueue
 from transfer_contract.transfers import TransferView
 
 NOW = datetime.now(UTC)
 Feed = AsyncGenerator[Overview]
+EVERYTHING = ("transfers", "accounts", "workers", "reconciliation", "attention")
 
 
 def workers(*, heartbeat_at: datetime = NOW, pid: str = "1") -> WorkersView:
@@ -42,6 +44,7 @@ class World:
             "accounts": Page(items=[]),
             "workers": workers(),
             "reconciliation": Reconciliation(balanced=True, currencies=[], discrepancies=[]),
+            "attention": Attention(observed_at=NOW),
         }
         self.asked: dict[str, list[float]] = {part: [] for part in self.answers}
         self.reconciliation_seconds = 0.0
@@ -72,6 +75,7 @@ class World:
             accounts=self._source("accounts"),
             workers=self._source("workers"),
             reconciliation=reconciliation,
+            attention=self._source("attention"),
             workers_changed=self.workers_changed,
         )
 
@@ -109,14 +113,14 @@ async def next_with(feed: Feed, *parts: str) -> Overview:
 
 async def all_parts(feed: Feed) -> None:
     """Until everything has been told once."""
-    missing = {"transfers", "accounts", "workers", "reconciliation"}
+    missing = set(EVERYTHING)
     while missing:
         missing -= (await next_with(feed)).model_fields_set
 
 
 async def test_each_part_is_told_as_soon_as_it_is_known(world: World, feed: Feed) -> None:
     world.reconciliation_seconds = 3600
-    missing = {"transfers", "accounts", "workers"}
+    missing = {*EVERYTHING} - {"reconciliation"}
     while missing:
         told = await next_with(feed)
         assert told.model_fields_set <= missing
@@ -142,6 +146,20 @@ async def test_a_heartbeat_alone_is_no_news_but_another_worker_is(world: World, 
     assert (await coming).workers == world.answers["workers"]
 
 
+async def test_that_attention_was_looked_at_again_is_no_news_but_what_needs_it_is(world: World, feed: Feed) -> None:
+    await all_parts(feed)
+    world.answers["attention"] = Attention(observed_at=NOW + timedelta(seconds=5))
+    coming = asyncio.create_task(next_with(feed))
+    await world.some_more("attention")
+    assert not coming.done()
+    item = AttentionItem(kind=AttentionKind.PARKED, since=NOW, detail="it fails", runbook="there")
+    later = NOW + timedelta(seconds=10)
+    world.answers["attention"] = Attention(observed_at=later, counts={AttentionKind.PARKED: 100}, items=[item] * 100)
+    told = (await coming).attention
+    assert told is not None
+    assert (told.counts, len(told.items)) == ({AttentionKind.PARKED: 100}, overview.MAX_ATTENTION)
+
+
 async def test_a_worker_that_comes_or_goes_is_told_without_waiting_for_the_next_look(
     world: World, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +170,7 @@ async def test_a_worker_that_comes_or_goes_is_told_without_waiting_for_the_next_
     assert (await next_with(feed)).workers == world.answers["workers"]
 
 
-@pytest.mark.parametrize("part", ["transfers", "accounts", "workers", "reconciliation"])
+@pytest.mark.parametrize("part", EVERYTHING)
 async def test_a_part_that_cant_be_told_is_an_interruption_that_ends_when_it_can(
     world: World, feed: Feed, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
@@ -191,7 +209,7 @@ async def test_an_interruption_lasts_until_every_part_can_be_told_again(world: W
 
 async def test_a_part_that_cant_be_told_from_the_beginning_holds_no_other_up(world: World, feed: Feed) -> None:
     world.answers["accounts"] = unavailable("account-api")
-    missing = {"transfers", "workers", "reconciliation", "interruption"}
+    missing = {*EVERYTHING, "interruption"} - {"accounts"}
     while missing:
         missing -= (await next_with(feed)).model_fields_set
 
@@ -232,7 +250,7 @@ async def test_all_who_listen_share_one_feed_which_ends_with_the_last_of_them(wo
     async with aclosing(overviews.overviews()) as first, aclosing(overviews.overviews()) as second:
         await all_parts(first)
         told = await next_with(second)
-        assert {"transfers", "accounts", "workers", "reconciliation"} <= told.model_fields_set
+        assert {*EVERYTHING} <= told.model_fields_set
         assert world.begun == 1
         await first.aclose()
         world.transfer_appears()
@@ -246,7 +264,7 @@ async def test_all_who_listen_share_one_feed_which_ends_with_the_last_of_them(wo
 
 
 async def test_the_feed_is_served_as_json_lines(checker: httpx.AsyncClient) -> None:
-    missing = {"transfers", "accounts", "workers", "reconciliation"}
+    missing = set(EVERYTHING)
     async with asyncio.timeout(SOON_SECONDS), checker.stream("GET", "/events") as answer:
         assert answer.status_code == 200
         async for line in answer.aiter_lines():

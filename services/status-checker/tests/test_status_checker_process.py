@@ -57,6 +57,8 @@ async def test_it_is_ready_answers_and_stops_cleanly(
         assert (await get(http, "/readyz", 200)).json()["ready"] is True
         assert (await get(http, "/workers", 200)).json()["items"]
         assert await get(http, "/transfers/nobody-knows-it", 404)
+        assert (await get(http, "/attention", 200)).json()["observed_at"]
+        assert 'attention_items{kind="parked"}' in (await get(http, "/metrics", 200)).text
 
 
 async def test_without_anything_that_it_needs_it_lives_and_is_not_ready() -> None:
@@ -70,3 +72,4 @@ async def test_without_anything_that_it_needs_it_lives_and_is_not_ready() -> Non
             "ledger-api": False,
         }
         assert (await http.get("/transfers/x")).status_code == 503
+        assert (await http.get("/attention")).status_code == 503

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from transfer_contract.attention import Attention
 from transfer_contract.names import Process, TaskQueue
 from transfer_contract.steps import FinalStatus, Payload, StepRow
 from transfer_contract.transfers import TransferRequest, TransferView
@@ -266,4 +267,5 @@ class Overview(Payload):
     accounts: Page[Account] | None = None
     reconciliation: Reconciliation | None = None
     workers: WorkersView | None = None
+    attention: Attention | None = None
     interruption: Interruption | None = None

@@ -74,15 +74,18 @@ def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
     router = APIRouter(prefix="/transfers")
 
     @router.get("")
-    def list_newest(
+    def list_all(
         *,
         final: bool | None = None,
         status: FinalStatus | None = None,
         account: QueryId = None,
+        oldest_first: bool = False,
         cursor: str | None = None,
         limit: PageSize = 100,
     ) -> Page[TransferRows]:
-        wanted = queries.TransferFilter(is_final=final, status=status, account=account, after=_decoded(cursor))
+        wanted = queries.TransferFilter(
+            is_final=final, status=status, account=account, after=_decoded(cursor), oldest_first=oldest_first
+        )
         with engine.connect() as connection:
             return queries.list_transfers(connection, wanted, limit=limit)
 

@@ -18,6 +18,7 @@ class TransferFilter:
     status: FinalStatus | None = None
     account: str | None = None
     after: TransferCursor | None = None
+    oldest_first: bool = False
 
 
 def find_account(connection: Connection, account_id: str) -> Account | None:
@@ -53,7 +54,7 @@ def final_transfers(connection: Connection, transfer_ids: Collection[str]) -> li
 
 
 def list_transfers(connection: Connection, wanted: TransferFilter, *, limit: int) -> Page[TransferRows]:
-    """Newest first by (created_at, transfer_id)."""
+    """Newest first by (created_at, transfer_id), or the other way round."""
     found = connection.execute(transfer_page(wanted, limit=limit + 1)).mappings()
     items = [transfer_rows(row) for row in found]
     return Page(items=items[:limit], next_cursor=_cursor(items[limit - 1]) if len(items) > limit else None)
@@ -63,14 +64,13 @@ def transfer_page(wanted: TransferFilter, *, limit: int) -> Select[tuple[object,
     """An account's transfers are two lists, as source and as destination, each in the order of its own index."""
     conditions = _conditions(wanted)
     if wanted.account is None:
-        page = _newest(transfers, conditions, limit).subquery("page")
+        page = _first(transfers, conditions, wanted, limit).subquery("page")
     else:
         sides = (transfers.c.source_account, transfers.c.destination_account)
-        parts = [_newest(transfers, [*conditions, side == wanted.account], limit).subquery() for side in sides]
+        parts = [_first(transfers, [*conditions, side == wanted.account], wanted, limit).subquery() for side in sides]
         both = union(*(select(part) for part in parts)).subquery("both_sides")
-        page = _newest(both, [], limit).subquery("page")
-    newest_first = (page.c.created_at.desc(), page.c.transfer_id.desc())
-    return select(page, rows_of(page.c.transfer_id)).order_by(*newest_first)
+        page = _first(both, [], wanted, limit).subquery("page")
+    return select(page, rows_of(page.c.transfer_id)).order_by(*_order(page, wanted))
 
 
 def _conditions(wanted: TransferFilter) -> list[ColumnElement[bool]]:
@@ -81,14 +81,21 @@ def _conditions(wanted: TransferFilter) -> list[ColumnElement[bool]]:
     if wanted.status is not None:
         conditions.append(transfers.c.final_status == wanted.status)
     if wanted.after is not None:
+        position = tuple_(transfers.c.created_at, transfers.c.transfer_id)
         last = (wanted.after.created_at, wanted.after.transfer_id)
-        conditions.append(tuple_(transfers.c.created_at, transfers.c.transfer_id) < last)
+        conditions.append(position > last if wanted.oldest_first else position < last)
     return conditions
 
 
-def _newest(source: FromClause, conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[tuple[object, ...]]:
-    newest_first = (source.c.created_at.desc(), source.c.transfer_id.desc())
-    return select(source).where(*conditions).order_by(*newest_first).limit(limit)
+def _first(
+    source: FromClause, conditions: Sequence[ColumnElement[bool]], wanted: TransferFilter, limit: int
+) -> Select[tuple[object, ...]]:
+    return select(source).where(*conditions).order_by(*_order(source, wanted)).limit(limit)
+
+
+def _order(source: FromClause, wanted: TransferFilter) -> list[ColumnElement[object]]:
+    columns = (source.c.created_at, source.c.transfer_id)
+    return [column.asc() if wanted.oldest_first else column.desc() for column in columns]
 
 
 def _cursor(item: TransferRows) -> str:

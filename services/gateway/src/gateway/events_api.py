@@ -78,9 +78,9 @@ class EventsApi:
         """Follow what happens.
 
         Events `transfers` (the latest, and earlier ones until they are final), `accounts` (the first page),
-        `reconciliation`, `workers` and `processes`: each at once and then whenever it changes, as the calls of that
-        name answer it. `interruption` says why something can't be told for a while; with `null` all is well again.
-        `heartbeat` says in a pause that there is no news.
+        `reconciliation`, `attention`, `workers` and `processes`: each at once and then whenever it changes, as the
+        calls of that name answer it. `interruption` says why something can't be told for a while; with `null` all is
+        well again. `heartbeat` says in a pause that there is no news.
         """
         return event_stream(request, self._feed.events(), sign_of_life=_HEARTBEAT_THAT_A_PAGE_SEES)
 

@@ -14,7 +14,7 @@ from transfer_contract.http import Interruption, Overview
 from gateway.downstream import Downstream
 from gateway.event_stream import event, reconnecting
 from gateway.http_processes import HttpProcessObserver
-from gateway.response_models import Account, AccountPage, LatestTransfers, Reconciliation, Transfer, Workers
+from gateway.response_models import Account, AccountPage, Attention, LatestTransfers, Reconciliation, Transfer, Workers
 
 PROCESSES_SECONDS: Final = 1.0
 Events = dict[str, bytes]
@@ -62,6 +62,7 @@ def _written(overview: Overview) -> Events:
             next_cursor=overview.accounts.next_cursor,
         ),
         "reconciliation": overview.reconciliation and Reconciliation.of(overview.reconciliation),
+        "attention": overview.attention and Attention.of(overview.attention),
         "workers": overview.workers and Workers.of(overview.workers),
         "interruption": overview.interruption,
     }

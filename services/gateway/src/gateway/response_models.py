@@ -3,7 +3,8 @@
 from typing import Literal, Self
 
 from pydantic import BaseModel, Field
-from transfer_contract import http
+from transfer_contract import attention, http
+from transfer_contract.attention import AttentionKind
 from transfer_contract.names import Process, TaskQueue
 from transfer_contract.steps import Compensation, Step, StepError
 from transfer_contract.transfers import FailureView, StepStatus, TransferStatus, TransferView
@@ -172,6 +173,32 @@ class Workers(BaseModel):
     @classmethod
     def of(cls, view: http.WorkersView) -> Self:
         return cls.model_validate(view.model_dump())
+
+
+class AttentionItem(BaseModel):
+    kind: AttentionKind
+    since: Timestamp | None
+    detail: str = Field(description="Why, in a sentence")
+    runbook: str = Field(description="Where it says what to do", examples=["docs/runbook.md#parked"])
+    transfer_id: str | None
+    process: Process | None
+    step: Step | Compensation | None
+    failures: int | None = Field(description="In a row: of the step's attempts, or of the workflow's task")
+    error: StepError | None = Field(description="Of the last attempt")
+    next_attempt_at: Timestamp | None
+
+
+class Attention(BaseModel):
+    """What needs an operator, the most urgent and oldest first."""
+
+    observed_at: Timestamp
+    counts: dict[AttentionKind, int] = Field(description="Of all that there is; a transfer counts once for each kind")
+    unexamined: int = Field(description="Transfers that may need attention, too, and weren't looked at one by one")
+    items: list[AttentionItem]
+
+    @classmethod
+    def of(cls, told: attention.Attention) -> Self:
+        return cls.model_validate(told.model_dump())
 
 
 class HttpProcess(BaseModel):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from service_runtime.problems import Problem, invalid_field
 from service_runtime.streams import json_lines, opened
+from transfer_contract.attention import Attention
 from transfer_contract.http import Overview, Page, ProblemCode, Reconciliation, TransferCursor, WorkersView
 from transfer_contract.transfers import TransferStatus, TransferView
 
@@ -72,9 +73,16 @@ def events_router(watches: Watches, overviews: Callable[[], AsyncGenerator[Overv
 
 
 def operations_router(
-    workers: Callable[[], Awaitable[WorkersView]], reconciliation: Callable[[], Awaitable[Reconciliation]]
+    workers: Callable[[], Awaitable[WorkersView]],
+    reconciliation: Callable[[], Awaitable[Reconciliation]],
+    attention: Callable[[], Awaitable[Attention]],
 ) -> APIRouter:
     router = APIRouter()
+
+    @router.get("/attention")
+    async def get_attention(limit: Limit = DEFAULT_PAGE_SIZE) -> Attention:
+        whole = await attention()
+        return whole.model_copy(update={"items": whole.items[:limit]})
 
     @router.get("/workers")
     async def get_workers() -> WorkersView:

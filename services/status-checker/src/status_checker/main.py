@@ -1,6 +1,7 @@
-"""The composition root: settings, clients, the app, and one task beside it that watches the workers."""
+"""The composition root: settings, clients, the app, and what is looked at beside it all the time."""
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 
 import uvloop
@@ -15,6 +16,9 @@ from temporalio.client import Client
 from transfer_contract.names import Process
 
 from status_checker.api import events_router, operations_router, transfers_router
+from status_checker.attention_metrics import AttentionMetrics
+from status_checker.attention_observer import AttentionObserver, Looks
+from status_checker.carriers import Carriers
 from status_checker.latest_transfers import LatestTransfers
 from status_checker.live_workers import LiveWorkers
 from status_checker.overview import OverviewFeed, Sources
@@ -25,6 +29,7 @@ from status_checker.runs import Runs
 from status_checker.settings import StatusCheckerSettings
 from status_checker.status import StatusChecker
 from status_checker.transfer_list import TransferList
+from status_checker.troubled_transfers import TroubledTransfers
 from status_checker.waiting import Waiting
 from status_checker.watches import Watches
 from status_checker.workers_view import view_workers
@@ -44,12 +49,16 @@ async def serve(settings: StatusCheckerSettings) -> None:
         InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api,
         InternalClient(Process.LEDGER_API, settings.ledger_api_url, timeout_seconds=timeout) as ledger_api,
     ):
-        app = build_app(settings, client, live_workers, account_api, ledger_api)
+        app, attention = build_app(settings, client, live_workers, account_api, ledger_api)
         await live_workers.observe()
         async with asyncio.TaskGroup() as tasks:  # a defect in watching ends the process, which is then restarted
-            observing = tasks.create_task(live_workers.keep_observing())
+            observing = [
+                tasks.create_task(live_workers.keep_observing()),
+                tasks.create_task(attention.keep_observing()),
+            ]
             await http_server(app, settings).serve()
-            observing.cancel()
+            for each in observing:
+                each.cancel()
 
 
 def build_app(
@@ -58,7 +67,8 @@ def build_app(
     live_workers: LiveWorkers,
     account_api: InternalClient,
     ledger_api: InternalClient,
-) -> FastAPI:
+) -> tuple[FastAPI, AttentionObserver]:
+    """The app, and who looks for what needs attention as long as somebody keeps it observing."""
     timeout = settings.temporal_timeout_seconds
     registry = CollectorRegistry()
     participants, runs = Participants(account_api, ledger_api), Runs(client, registry, timeout_seconds=timeout)
@@ -73,14 +83,26 @@ def build_app(
     app = create_app(Process.STATUS_CHECKER, checks, registry=registry)
     workers = partial(view_workers, client, live_workers, timeout_seconds=timeout)
     reconciliation = partial(reconcile, account_api, ledger_api)
+    grace = settings.attention_grace_seconds
+    looks = Looks(
+        troubled=TroubledTransfers(client, participants, timeout_seconds=timeout, grace_seconds=grace),
+        carriers=Carriers(runs),
+        participants=participants,
+        workers=workers,
+        workers_changed=live_workers.changed,
+        reconciliation=reconciliation,
+    )
+    compensating_long = timedelta(seconds=settings.compensating_long_seconds)
+    observer = AttentionObserver(looks, AttentionMetrics(registry), compensating_long=compensating_long)
     sources = Sources(
         transfers=lambda: LatestTransfers(listed, checker).look,
         accounts=participants.accounts,
         workers=workers,
         reconciliation=reconciliation,
+        attention=observer.attention,
         workers_changed=live_workers.changed,
     )
     app.include_router(transfers_router(Waiting(checker, runs, watches), listed))
     app.include_router(events_router(watches, OverviewFeed(sources).overviews))
-    app.include_router(operations_router(workers, reconciliation))
-    return app
+    app.include_router(operations_router(workers, reconciliation, observer.attention))
+    return app, observer

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from service_runtime.background import beside
 from service_runtime.broadcast import Broadcast, Signal
 from service_runtime.problems import Problem
+from transfer_contract.attention import Attention
 from transfer_contract.http import Account, Interruption, Overview, Page, Reconciliation, WorkersView
 from transfer_contract.transfers import TransferView
 
@@ -24,6 +25,10 @@ RECONCILE_SHARE: Final = 0.1
 """Of the time, at most: it reads both databases whole."""
 
 
+MAX_ATTENTION: Final = 20
+"""Items on the page; their counts are of all."""
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where the parts come from. Each raises `Problem` where it can't be told."""
@@ -33,6 +38,7 @@ class Sources:
     accounts: Callable[[], Awaitable[Page[Account]]]
     workers: Callable[[], Awaitable[WorkersView]]
     reconciliation: Callable[[], Awaitable[Reconciliation]]
+    attention: Callable[[], Awaitable[Attention]]
     workers_changed: Signal
 
 
@@ -52,6 +58,7 @@ class OverviewFeed:
         async with beside(
             telling.look_for("transfers", self._sources.transfers()),
             telling.look_for("accounts", self._sources.accounts),
+            telling.watch_attention(),
             telling.watch_workers(),
             telling.reconcile(),
         ):
@@ -87,6 +94,14 @@ class _Telling:
             self._tell("workers", await or_problem(self._sources.workers()))
             await _within(LOOK_SECONDS, self._sources.workers_changed.wait())
 
+    async def watch_attention(self) -> None:
+        while True:
+            answer = await or_problem(self._sources.attention())
+            if isinstance(answer, Attention):
+                answer = answer.model_copy(update={"items": answer.items[:MAX_ATTENTION]})
+            self._tell("attention", answer)
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def reconcile(self) -> None:
         while True:
             self._moved.clear()
@@ -117,7 +132,9 @@ class _Telling:
 
 
 def _visible(answer: BaseModel) -> BaseModel | dict[str, Any]:
-    """A heartbeat is no news."""
+    """A heartbeat is no news, nor that something was looked at again."""
+    if isinstance(answer, Attention):
+        return answer.model_dump(exclude={"observed_at"})
     if isinstance(answer, WorkersView):
         return answer.model_dump(exclude={"items": {"__all__": {"workers": {"__all__": {"last_heartbeat_at"}}}}})
     return answer

@@ -66,6 +66,11 @@ class Participants:
         """A page of transfers that have accounts rows, newest first."""
         return await self._account_api.get("/transfers", Page[TransferRows], query=query)
 
+    async def oldest_unfinished(self, *, limit: int) -> list[TransferRequest]:
+        """Of the transfers that have accounts rows and aren't final, the oldest ones first."""
+        query: Query = {"final": "false", "oldest_first": "true", "limit": limit}
+        return [known.transfer for known in (await self.page(query)).items]
+
     async def accounts(self) -> Page[Account]:
         """The first page of them."""
         return await self._account_api.get("/accounts", Page[Account], query={"limit": ACCOUNTS})
@@ -76,6 +81,13 @@ class Participants:
             return frozenset()
         asked = TransferIds(transfer_ids=[*transfer_ids])
         return frozenset((await self._account_api.post("/transfers/known", TransferIds, body=asked)).transfer_ids)
+
+    async def final(self, transfer_ids: Sequence[str]) -> AbstractSet[str]:
+        """Those of them that are final by now."""
+        if not transfer_ids:
+            return frozenset()
+        asked = TransferIds(transfer_ids=[*transfer_ids])
+        return frozenset((await self._account_api.post("/transfers/final", TransferIds, body=asked)).transfer_ids)
 
     async def with_ledger_rows(self, final: Sequence[TransferRows]) -> list[KnownRows]:
         """The same final transfers, with what the ledger knows of them, in the same order."""

@@ -111,31 +111,38 @@ class Runs:
         memo = await description.memo_value(TransferMemo.KEY, None, type_hint=TransferMemo) if description else None
         if description is None or memo is None:
             return None
-        self._requests.labels("history").inc()
-        try:
-            history = await self._handle(description.id, description.run_id).fetch_history()
-        except RPCError as error:
-            _raise_unless_not_found(error)
+        history = await self.history(description)
+        if history is None:
             return None
         return Run(
             transfer=memo.transfer,
-            result=read_result(history.events),
-            timeline=read_timeline(history.events, description.raw_description.pending_activities),
+            result=read_result(history),
+            timeline=read_timeline(history, description.raw_description.pending_activities),
             pulse=_pulse(description),
         )
 
     async def _carrying(self, transfer_id: str) -> WorkflowExecutionDescription | None:
         """The transfer's own newest run, unless it can't go on and the reconciler's is at it instead."""
-        run = await self._describe(workflow_id(transfer_id))
+        run = await self.describe(workflow_id(transfer_id))
         if run is not None and carries(run):
             return run
-        finisher = await self._describe(finisher_id(transfer_id))
+        finisher = await self.describe(finisher_id(transfer_id))
         return finisher if finisher is not None and is_open(finisher) else run
 
-    async def _describe(self, workflow: str) -> WorkflowExecutionDescription | None:
+    async def describe(self, workflow: str) -> WorkflowExecutionDescription | None:
+        """Its newest run; None where Temporal knows of none. Raises RPCError."""
         self._requests.labels("describe").inc()
         try:
             return await self._handle(workflow).describe()
+        except RPCError as error:
+            _raise_unless_not_found(error)
+            return None
+
+    async def history(self, run: WorkflowExecutionDescription) -> Sequence[HistoryEvent] | None:
+        """All events of the run; None where Temporal has forgotten it meanwhile. Raises RPCError."""
+        self._requests.labels("history").inc()
+        try:
+            return (await self._handle(run.id, run.run_id).fetch_history()).events
         except RPCError as error:
             _raise_unless_not_found(error)
             return None

@@ -1,5 +1,6 @@
 """Settings of status-checker, from the environment."""
 
+from pydantic import Field
 from service_runtime.settings import ServiceSettings
 
 
@@ -12,3 +13,8 @@ class StatusCheckerSettings(ServiceSettings):
     """For one call to account-api or ledger-api."""
 
     temporal_timeout_seconds: float = 1.5
+    attention_grace_seconds: float = Field(default=10, ge=0)
+    """A younger transfer isn't looked for by who looks for what needs attention: it is most likely on its way."""
+
+    compensating_long_seconds: float = Field(default=300, gt=0)
+    """Being undone for longer than this needs attention."""
