@@ -1,6 +1,7 @@
 # Runs, checks and tests the product; needs git, make and Python >= 3.11, and gets everything else itself.
 #   GATEWAY_PORT (8080), TEMPORAL_UI_PORT (8233): the published ports    LOCAL_DIR (.local): data and logs
 #   SERVICE: one of the processes that `make ps` lists                   PYTEST_ARGS: passed on by `make test`
+#   DATABASE: accounts or ledger, for `make sql`
 #   DEMO_ARGS: passed on by `make demo` (--no-pause: without a key press between the chapters)
 
 export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR
@@ -13,7 +14,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start demo check screenshots test nightly runtime development
+.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,7 +32,7 @@ down: $(INSTALLED) ## Stop everything; the data stay
 reset: runtime ## Stop everything, delete the data and start afresh
 	@$(STACK)
 
-ps: $(INSTALLED) ## Name, state, pid and port of each process, and TEMPORAL_ADDRESS
+ps: $(INSTALLED) ## Each process with state, pid and port; TEMPORAL_ADDRESS; what needs attention
 	@$(STACK)
 
 logs: $(INSTALLED) ## Follow all logs, or one: make logs SERVICE=gateway
@@ -42,6 +43,9 @@ kill: $(INSTALLED) ## SIGKILL a process, which stays dead: make kill SERVICE=acc
 
 start: $(INSTALLED) ## Start it again: make start SERVICE=account-worker
 	@$(STACK) $(SERVICE)
+
+sql: $(INSTALLED) ## A prompt in a database, or what comes in by a pipe: make sql DATABASE=accounts
+	@$(STACK) $(DATABASE)
 
 demo: runtime ## The guided demo in the terminal, against what runs: make up, or docker compose
 	@$(BIN)/python deploy/demo $(DEMO_ARGS)

@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["up", "demo-free", "down", "reset", "ps", "logs", "kill", "start"])
+    parser.add_argument("command", choices=["up", "demo-free", "down", "reset", "ps", "logs", "kill", "start", "sql"])
     parser.add_argument("service", nargs="?", default="")
     return parser.parse_args()
 
@@ -76,6 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "logs": lambda: _logs(stack, arguments.service),
         "kill": lambda: _kill(stack, arguments.service),
         "start": lambda: _start(stack, arguments.service),
+        "sql": lambda: subprocess.run(stack.sql(arguments.service), check=False).returncode,
     }
     return commands[arguments.command]()
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import daemon
+import embedded_postgres
 import processes
 import state as states
 from death_watch import DeathWatch
@@ -136,6 +137,13 @@ class Stack:
     def postgres_admin_url(self) -> str:
         """The administrator's (`postgresql://…/postgres`)."""
         return Readiness(self.local_dir, self._running_state()).admin_url
+
+    def sql(self, database: str) -> list[str]:
+        """The command of a prompt in `accounts` or `ledger`, as the administrator."""
+        if database not in states.DATABASES:
+            raise StackError(f"which database? Say DATABASE= and one of: {', '.join(states.DATABASES)}")
+        url = f"{self.postgres_admin_url.rpartition('/')[0]}/{database}"
+        return [str(embedded_postgres.binary("psql")), "--no-psqlrc", "--set=ON_ERROR_STOP=1", url]
 
     def log(self, name: str) -> Path:
         return self.local_dir / "logs" / f"{name}.log"

@@ -8,8 +8,9 @@ from checker_rows import request
 from prometheus_client import CollectorRegistry
 from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem
+from service_runtime.temporal import temporal_answers
 from status_checker.attention_metrics import AttentionMetrics
-from status_checker.attention_observer import AttentionObserver, Looks
+from status_checker.attention_observer import AttentionObserver, Looks, Patience
 from status_checker.carriers import Carriers
 from status_checker.live_workers import LiveWorkers
 from status_checker.participants import Participants
@@ -39,11 +40,11 @@ class Observing:
             participants=participants,
             workers=partial(view_workers, client, live_workers, timeout_seconds=5),
             workers_changed=live_workers.changed,
+            temporal_answers=partial(temporal_answers, client),
             reconciliation=self._reconciliation,
         )
-        self.observer = AttentionObserver(
-            looks, AttentionMetrics(self.registry), compensating_long=timedelta(seconds=1)
-        )
+        patience = Patience(compensating_long=timedelta(seconds=1), reconcile_seconds=60)
+        self.observer = AttentionObserver(looks, AttentionMetrics(self.registry), patience)
 
     async def _reconciliation(self) -> Reconciliation:
         if isinstance(self.books, Problem):

@@ -1,18 +1,24 @@
 """What needs an operator, observed on a real Temporal server by descriptions, visibility and rows."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 from checker_databases import Databases
-from checker_observing import BALANCED, Observing, transfer_of
+from checker_observing import BALANCED, SOON_SECONDS, Observing, transfer_of
+from checker_proxy import proxy_to
 from checker_rows import applied
 from checker_saga import DEFECTIVE, Activities, start, take_over
+from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem, unavailable
 from status_checker import attention_observer
+from status_checker.live_workers import LiveWorkers
 from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RetryConfig
 from transfer_contract.attention import AttentionKind
 from transfer_contract.http import CurrencyTotals, Discrepancy, Reconciliation
-from transfer_contract.names import PARKED_AFTER_ATTEMPTS
+from transfer_contract.names import PARKED_AFTER_ATTEMPTS, Process
 from transfer_contract.steps import Compensation, FailureCode, Step
 
 
@@ -186,6 +192,32 @@ async def test_what_can_not_be_observed_any_more_is_unavailable_and_never_nothin
     monkeypatch.setattr(attention_observer, "STALE_SECONDS", 0)
     with pytest.raises(Problem, match="account-api"):
         await observing.attention()
+    assert observing.metric("temporal_reachable") == 1
     databases.accounts.is_away = False
     monkeypatch.undo()
     await observing.attention()
+
+
+async def test_without_temporal_it_is_unavailable_and_says_that_temporal_is_away(
+    temporal_server: str, apis: tuple[str, str], live_workers: LiveWorkers, databases: Databases
+) -> None:
+    databases.clear()
+    async with (
+        proxy_to(temporal_server) as proxy,
+        InternalClient(Process.ACCOUNT_API, apis[0], timeout_seconds=2) as accounts,
+        InternalClient(Process.LEDGER_API, apis[1], timeout_seconds=2) as ledger,
+    ):
+        retrying = RetryConfig(max_elapsed_time_millis=100, max_retries=1)
+        client = await Client.connect(proxy.address, data_converter=pydantic_data_converter, retry_config=retrying)
+        observing = Observing(client, (accounts, ledger), live_workers)
+        await observing.attention()
+        assert observing.metric("temporal_reachable") == 1
+        observed_at = observing.metric("attention_observed_timestamp_seconds")
+        async with proxy.cut():
+            await observing.observer.observe()
+            assert observing.metric("temporal_reachable") == 0
+            assert observing.metric("attention_observed_timestamp_seconds") == observed_at
+        async with asyncio.timeout(SOON_SECONDS):
+            while observing.metric("temporal_reachable") == 0:
+                await observing.observer.observe()
+        assert observing.metric("attention_observed_timestamp_seconds") > observed_at

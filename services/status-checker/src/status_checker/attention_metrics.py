@@ -28,6 +28,7 @@ class AttentionMetrics:
         self._backlog = gauge("task_queue_backlog", "Tasks that wait for a worker.", "queue")
         self._workers = gauge("live_workers", "Worker processes that are alive.", "process")
         self._balanced = gauge("reconciliation_balanced", "1 where accounts and ledger agree; 0 where they don't.")
+        self._temporal = gauge("temporal_reachable", "1 where the Temporal server answers, 0 where it doesn't.")
         self._observed = gauge(
             "attention_observed_timestamp_seconds", "When it was last known what needs an operator; 0: not yet."
         )
@@ -39,7 +40,11 @@ class AttentionMetrics:
         for kind in AttentionKind:
             self._items.labels(kind).set(attention.counts.get(kind, 0))
         self._task_failures.set(task_failures)
+        self._temporal.set(1)
         self._observed.set(attention.observed_at.timestamp())
+
+    def not_observed(self, *, temporal_answers: bool) -> None:
+        self._temporal.set(temporal_answers)
 
     def ages(self, now: datetime, *, compensation: datetime | None, transfer: datetime | None) -> None:
         """Since when the oldest one of each is under way."""

@@ -32,7 +32,6 @@ LOOKS_SECONDS: Final = 10.0
 STALE_SECONDS: Final = 15.0
 """Older than this an observation says nothing any more."""
 
-RECONCILE_SECONDS: Final = 60.0
 RECONCILE_SHARE: Final = 0.1
 """Of the time, at most: it may read both databases whole."""
 UNRECONCILED_SECONDS: Final = 30.0
@@ -50,14 +49,23 @@ class Looks:
     participants: Participants
     workers: Callable[[], Awaitable[WorkersView]]
     workers_changed: Signal
+    temporal_answers: Callable[[], Awaitable[bool]]
     reconciliation: Callable[[], Awaitable[Reconciliation]]
 
 
+@dataclass(frozen=True)
+class Patience:
+    """`reconcile_seconds`: from one comparison of accounts and ledger to the next."""
+
+    compensating_long: timedelta
+    reconcile_seconds: float
+
+
 class AttentionObserver:
-    def __init__(self, looks: Looks, metrics: AttentionMetrics, *, compensating_long: timedelta) -> None:
+    def __init__(self, looks: Looks, metrics: AttentionMetrics, patience: Patience) -> None:
         self._looks = looks
         self._metrics = metrics
-        self._compensating_long = compensating_long
+        self._patience = patience
         self._latest: Attention | None = None
         self._why_not = _NOT_KNOWN
         self._unbalanced: list[AttentionItem] = []
@@ -91,7 +99,7 @@ class AttentionObserver:
         while True:
             began = monotonic()
             await self.reconcile()
-            pause = OBSERVE_SECONDS if self._unreconciled else RECONCILE_SECONDS
+            pause = OBSERVE_SECONDS if self._unreconciled else self._patience.reconcile_seconds
             await asyncio.sleep(max(pause, (monotonic() - began) / RECONCILE_SHARE))
 
     async def observe(self) -> None:
@@ -99,6 +107,7 @@ class AttentionObserver:
             await self._observe()
         except Problem as problem:
             self._note(problem.detail)
+            self._metrics.not_observed(temporal_answers=await self._looks.temporal_answers())
         except Exception as error:  # noqa: BLE001 - a run that can't be read must not end who tells of all others
             structlog.get_logger().error("looking for what needs attention failed", exc_info=error)
             self._note(_NOT_KNOWN)
@@ -136,7 +145,7 @@ class AttentionObserver:
         items = attention.most_urgent_first(
             [
                 *attention.of_transfers(
-                    looked_at, final, attention.Thresholds(now=now, compensating_long=self._compensating_long)
+                    looked_at, final, attention.Thresholds(now=now, compensating_long=self._patience.compensating_long)
                 ),
                 *attention.of_workers(workers.items),
                 *self._books(now),

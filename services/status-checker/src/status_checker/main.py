@@ -17,7 +17,7 @@ from transfer_contract.names import Process
 
 from status_checker.api import events_router, operations_router, transfers_router
 from status_checker.attention_metrics import AttentionMetrics
-from status_checker.attention_observer import AttentionObserver, Looks
+from status_checker.attention_observer import AttentionObserver, Looks, Patience
 from status_checker.carriers import Carriers
 from status_checker.latest_transfers import LatestTransfers
 from status_checker.live_workers import LiveWorkers
@@ -90,10 +90,14 @@ def build_app(
         participants=participants,
         workers=workers,
         workers_changed=live_workers.changed,
+        temporal_answers=partial(temporal_answers, client),
         reconciliation=reconciliation,
     )
-    compensating_long = timedelta(seconds=settings.compensating_long_seconds)
-    observer = AttentionObserver(looks, AttentionMetrics(registry), compensating_long=compensating_long)
+    patience = Patience(
+        compensating_long=timedelta(seconds=settings.compensating_long_seconds),
+        reconcile_seconds=settings.books_compared_every_seconds,
+    )
+    observer = AttentionObserver(looks, AttentionMetrics(registry), patience)
     sources = Sources(
         transfers=lambda: LatestTransfers(listed, checker).look,
         accounts=participants.accounts,

@@ -18,3 +18,6 @@ class StatusCheckerSettings(ServiceSettings):
 
     compensating_long_seconds: float = Field(default=300, gt=0)
     """Being undone for longer than this needs attention."""
+
+    books_compared_every_seconds: float = Field(default=60, ge=1)
+    """Accounts against ledger, whether or not somebody looks; where it takes long, less often."""
