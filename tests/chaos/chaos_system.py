@@ -88,6 +88,7 @@ class ChaosSystem:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not ready after {within_seconds:.0f} s: {missing}")
             await asyncio.sleep(_LOOK_SECONDS)
+        await worker_versions.make_current(await self.temporal_client(), str(self.build))
 
     async def missing(self) -> list[str]:
         """The names of what isn't ready."""
@@ -117,7 +118,6 @@ class ChaosSystem:
         for name in topology.PROCESSES:
             self.processes[name] = Supervised(service(self, name), self.logs / f"{name}.log")
             self.processes[name].start()
-        await worker_versions.make_current(await self.temporal_client(), str(self.build))
         await self.heal()
 
     async def stop(self) -> None:
@@ -125,6 +125,15 @@ class ChaosSystem:
         await self.temporal.stop()
         await asyncio.gather(*(server.stop() for server in self.databases.values()))
         await asyncio.to_thread(leftovers.stop, self.folder)
+
+    def replace(self, name: str, process: Supervised, *, port: int) -> Supervised:
+        """Answers the one that had this name."""
+        old, self.processes[name], self.ports[name] = self.processes[name], process, port
+        return old
+
+    def clock(self, name: str) -> Path:
+        """The file that a process of `topology.STEPPED` reads its clock from."""
+        return self.folder / "clocks" / name
 
     def environment(self) -> Mapping[str, str]:
         """Of every process; the mark is what `leftovers` finds it by."""

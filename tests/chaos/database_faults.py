@@ -16,7 +16,7 @@ _WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_bloc
 
 
 async def disk_full(system: ChaosSystem, fault: ScheduledFault) -> Effect:
-    """Its file system has not a byte left. PostgreSQL ends itself when it can't write its log, and is started again.
+    """Its file system has no space left. PostgreSQL ends itself when it can't write its log, and is started again.
 
     Over when it answers: with space again it recovers.
     """

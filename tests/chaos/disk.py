@@ -8,6 +8,8 @@ from typing import Final
 _MEGABYTES: Final = 4096
 """A limit, not a reservation: tmpfs takes the memory of what is written."""
 
+_SPARE_BYTES: Final = 2**20
+
 
 class Disk:
     """In memory: what is written survives the death of any process, not of the machine."""
@@ -35,17 +37,13 @@ class Disk:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
     def fill(self) -> None:
-        """From now on it is as large as what is on it."""
+        """From now on it is as large as what is on it, but for a megabyte that may be written meanwhile."""
         found = os.statvfs(self.folder)
         used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        self._resize(f"{max(used, 2**20)}")
+        self._resize(str(used + _SPARE_BYTES))
 
     def free(self) -> None:
         self._resize(f"{_MEGABYTES}m")
-
-    def free_bytes(self) -> int:
-        found = os.statvfs(self.folder)
-        return found.f_bavail * found.f_frsize
 
     def _resize(self, size: str) -> None:
         subprocess.run(["mount", "-o", f"remount,size={size}", str(self.folder)], check=True, capture_output=True)

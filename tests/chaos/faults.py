@@ -8,10 +8,21 @@ from types import MappingProxyType
 from typing import Final
 
 import psycopg
-from chaos import database_faults, link_faults, process_faults
+from chaos import (
+    clock_faults,
+    clocks,
+    conflict_faults,
+    database_faults,
+    delivery_faults,
+    link_faults,
+    process_faults,
+    version_faults,
+    workflow_faults,
+)
 from chaos.chaos_system import ChaosSystem
 from chaos.effect import Effect
 from chaos.schedule import FaultKind, ScheduledFault
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 Inject = Callable[[ChaosSystem, ScheduledFault], Awaitable[Effect]]
@@ -32,6 +43,14 @@ _FAULTS: Final[Mapping[FaultKind, Inject]] = MappingProxyType(
         FaultKind.DISK_FULL: database_faults.disk_full,
         FaultKind.DATABASE_READ_ONLY: database_faults.read_only,
         FaultKind.POOL_STARVATION: database_faults.pool_starvation,
+        FaultKind.CLOCK_STEP: clock_faults.step,
+        FaultKind.DEADLOCK: conflict_faults.deadlock,
+        FaultKind.SERIALIZATION_FAILURE: conflict_faults.serialization_failure,
+        FaultKind.DUPLICATE_DELIVERY: delivery_faults.deliver_again,
+        FaultKind.WORKFLOW_TERMINATED: workflow_faults.terminate,
+        FaultKind.WORKFLOW_RESET: workflow_faults.reset,
+        FaultKind.WORKFLOW_DELETED: workflow_faults.delete,
+        FaultKind.WORKER_DEPLOYMENT: version_faults.deploy,
     }
 )
 
@@ -42,7 +61,7 @@ async def inject(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     """An effect of 0 where what the fault needs was away itself. Raises TimeoutError where its end isn't reached."""
     try:
         return await _FAULTS[fault.kind](system, fault)
-    except (psycopg.Error, RPCError) as error:
+    except (psycopg.Error, SQLAlchemyError, RPCError, RuntimeError) as error:  # the last: no connection to Temporal
         return Effect(0, f"{fault.target}: {fault.kind} met another fault: {type(error).__name__}")
 
 
@@ -51,4 +70,6 @@ def impossible_here(system: ChaosSystem) -> dict[FaultKind, str]:
     reasons: dict[FaultKind, str] = {}
     if problem := next((server.disk.problem for server in system.databases.values() if server.disk.problem), ""):
         reasons[FaultKind.DISK_FULL] = problem
+    if clocks.library() is None:
+        reasons[FaultKind.CLOCK_STEP] = clocks.PROBLEM
     return reasons

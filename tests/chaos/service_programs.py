@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from chaos import topology
+from chaos import clocks, topology
 from chaos.database_server import DatabaseServer
 from chaos.supervised import Program
 from processes import MIGRATION_OF, PROGRAMS
@@ -31,6 +31,8 @@ class System(Protocol):
 
     def environment(self) -> Mapping[str, str]: ...
 
+    def clock(self, name: str) -> Path: ...
+
     def proxied(self, asker: str, asked: str) -> int: ...
 
 
@@ -41,6 +43,8 @@ def service(system: System, name: str) -> Program:
         variables |= _reaching(system, asked, port=system.proxied(name, asked))
     if kind == "workflow-worker":
         variables["WORKER_BUILD_ID"] = str(system.build)
+    if name in topology.STEPPED:
+        variables |= clocks.environment(system.clock(name))
     return Program(name, [str(PROGRAMS / kind)], {**system.environment(), **_SETTINGS, **variables})
 
 

@@ -1,0 +1,129 @@
+"""Each kind of fault once, on a running system under a little traffic: it has its effect, then all is well again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+from chaos import faults, topology, version_faults
+from chaos.chaos_system import ChaosSystem, running_chaos_system
+from chaos.effect import Effect
+from chaos.schedule import FaultKind, ScheduledFault
+from chaos.traffic import Traffic, traffic
+from chaos.waiting import until
+from money_books import read_books
+from money_checks import check_everything_is_final, check_money
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+
+K: Final = FaultKind
+_CLIENTS_LINK: Final = topology.link(topology.CLIENTS, "gateway")
+_DATABASE_LINK: Final = topology.link("account-worker-1", "accounts")
+FAULTS: Final = (
+    (K.PROCESS_KILL, "account-worker-1", 0),
+    (K.PROCESS_KILL, "gateway", 0),
+    (K.PROCESS_FREEZE, "workflow-worker-2", 4),
+    (K.PROCESS_TERMINATE, "ledger-worker-2", 0),
+    (K.SERVER_KILL, "accounts", 0),
+    (K.SERVER_KILL, "temporal", 0),
+    (K.SERVER_FREEZE, "temporal", 3),
+    (K.SERVER_RESTART, "ledger", 0),
+    (K.SERVER_RESTART, "temporal", 0),
+    (K.LINK_CUT, _CLIENTS_LINK, 2),
+    (K.LINK_SLOW, _DATABASE_LINK, 3),
+    (K.LINK_STALL_REQUESTS, topology.link("gateway", "workflow-handler"), 4),
+    (K.LINK_STALL_ANSWERS, topology.link("ledger-worker-1", "temporal"), 4),
+    (K.LINK_DROP_ANSWERS, _DATABASE_LINK, 5),
+    (K.DISK_FULL, "accounts", 6),
+    (K.DATABASE_READ_ONLY, "ledger", 4),
+    (K.POOL_STARVATION, "accounts", 5),
+    (K.CLOCK_STEP, "account-worker-2", 5),
+    (K.DEADLOCK, "accounts", 12),
+    (K.DEADLOCK, "ledger", 12),
+    (K.SERIALIZATION_FAILURE, "accounts", 5),
+    (K.DUPLICATE_DELIVERY, "accounts", 0),
+    (K.DUPLICATE_DELIVERY, "ledger", 0),
+    (K.WORKFLOW_TERMINATED, "transfers", 20),
+    (K.WORKFLOW_RESET, "transfers", 20),
+    (K.WORKFLOW_DELETED, "transfers", 20),
+    (K.WORKER_DEPLOYMENT, "transfers", 6),
+)
+
+
+@pytest.fixture(scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChaosSystem]:
+    async with running_chaos_system(tmp_path_factory.mktemp("chaos"), docker=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def load(system: ChaosSystem) -> AsyncIterator[Traffic]:
+    async with traffic(system) as running:
+        yield running
+
+
+async def inject(system: ChaosSystem, kind: FaultKind, target: str, seconds: float) -> Effect:
+    if (why := faults.impossible_here(system).get(kind)) is not None:
+        pytest.skip(why)
+    return await faults.inject(system, ScheduledFault(0, kind, target, seconds, (7, 1, 0, 3)))
+
+
+def test_every_kind_is_there() -> None:
+    assert {kind for kind, _target, _seconds in FAULTS} == {*faults.KINDS} == {*FaultKind}
+
+
+@pytest.mark.parametrize(("kind", "target", "seconds"), FAULTS, ids=str)
+async def test_a_fault_has_its_effect_and_afterwards_a_transfer_completes(
+    system: ChaosSystem, load: Traffic, kind: FaultKind, target: str, seconds: float
+) -> None:
+    effect = await inject(system, kind, target, seconds)
+    assert effect.count > 0, effect.what
+    await system.heal()
+    await load.until_completed()
+
+
+async def test_while_a_database_can_only_be_read_no_transfer_ends_and_every_later_one_does(
+    system: ChaosSystem, load: Traffic
+) -> None:
+    before = await finals(system)
+    injecting = asyncio.create_task(inject(system, K.DATABASE_READ_ONLY, "accounts", 6))
+    await asyncio.sleep(3)
+    during = await finals(system)
+    await asyncio.sleep(2)
+    assert await finals(system) == during >= before
+    await injecting
+    await system.heal()
+    await load.until_completed()
+
+
+async def test_transfers_take_the_changed_code_of_the_new_build(system: ChaosSystem, load: Traffic) -> None:
+    await inject(system, K.WORKER_DEPLOYMENT, "transfers", 2)
+    client = await system.temporal_client()
+
+    async def seen() -> bool:
+        return (await client.count_workflows(f"TemporalChangeVersion = '{version_faults.CHANGE}'")).count > 0
+
+    await load.until_completed()
+    await until(seen, "a run with the change's marker", within_seconds=30)
+
+
+async def test_after_all_of_it_every_transfer_ends_and_the_money_is_right(system: ChaosSystem, load: Traffic) -> None:
+    await load.stop()
+    await system.heal()
+
+    async def nothing_is_open() -> bool:
+        books = await asyncio.to_thread(read_books, system.accounts_url, system.ledger_url)
+        return all(transfer.final_status for transfer in books.transfers.values())
+
+    await until(nothing_is_open, "every transfer is final", within_seconds=120)
+    check_everything_is_final(await asyncio.to_thread(check_money, system.accounts_url, system.ledger_url))
+    assert 0 < load.answers.count(200) < len(load.answers)
+
+
+async def finals(system: ChaosSystem) -> int:
+    async with await system.databases["accounts"].administrator() as connection:
+        row = await (
+            await connection.execute("SELECT count(*) FROM transfers WHERE final_status IS NOT NULL")
+        ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,83 @@
+"""A new build of workflow-worker, with workflow code that does something else, takes over while transfers run."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Final
+
+import httpx
+import workflow_handler
+from chaos import topology, worker_versions
+from chaos.chaos_system import ChaosSystem
+from chaos.effect import Effect
+from chaos.schedule import ScheduledFault
+from chaos.service_programs import service, with_variables
+from chaos.supervised import Supervised
+from chaos.waiting import until
+from free_port import free_port
+
+READY_SECONDS: Final = 120
+CHANGE: Final = "chaos-second-build"
+"""The patch of every build but the first: a timer before the deposit."""
+
+_UNCHANGED: Final = "            await self._forward(Step.DEPOSIT)\n"
+_CHANGED: Final = (
+    f'            if workflow.patched("{CHANGE}"):\n                await workflow.sleep(0.01)\n' + _UNCHANGED
+)
+_WORKERS: Final = tuple(name for name in topology.WORKERS if topology.kind_of(name) == worker_versions.DEPLOYMENT)
+
+
+async def deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
+    """The new workers beside the old, then the tasks to the new, then the old are asked to stop.
+
+    Where it can't be done, the tasks go back to the old workers, and TimeoutError is raised.
+    """
+    old_build, build = system.build, system.build + 1
+    ports = {name: free_port() for name in _WORKERS}
+    new = {name: _worker(system, name, build=build, port=port) for name, port in ports.items()}
+    client = await system.temporal_client()
+    try:
+        for worker in new.values():
+            worker.start()
+        await asyncio.gather(*(_until_ready(name, port) for name, port in ports.items()))
+        await worker_versions.make_current(client, str(build))
+    except BaseException:
+        await worker_versions.make_current(client, str(old_build))
+        await asyncio.gather(*(worker.stop() for worker in new.values()))
+        raise
+    old = [system.replace(name, new[name], port=ports[name]) for name in _WORKERS]
+    system.build = build
+    await asyncio.sleep(fault.for_seconds / 2)  # what the old have begun, they finish
+    await asyncio.gather(*(worker.stop() for worker in old))
+    return Effect(len(new), f"workers of build {build} have taken over from build {old_build}")
+
+
+def _worker(system: ChaosSystem, name: str, *, build: int, port: int) -> Supervised:
+    program = service(system, name)
+    variables = {"PORT": str(port), "WORKER_BUILD_ID": str(build), "PYTHONPATH": str(_changed_code(system.folder))}
+    return Supervised(with_variables(program, variables), system.logs / f"{name}-build-{build}.log")
+
+
+def _changed_code(folder: Path) -> Path:
+    """A folder that holds the changed package, for PYTHONPATH."""
+    target = folder / "changed"
+    if not target.exists():
+        package = target / "workflow_handler"
+        shutil.copytree(Path(workflow_handler.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+        story = package / "transfer_money.py"
+        code = story.read_text()
+        assert code.count(_UNCHANGED) == 1, "the story has changed: change this patch with it"
+        story.write_text(code.replace(_UNCHANGED, _CHANGED))
+    return target
+
+
+async def _until_ready(name: str, port: int) -> None:
+    async with httpx.AsyncClient(timeout=3, trust_env=False) as probe:
+
+        async def ready() -> bool:
+            try:
+                return (await probe.get(f"http://127.0.0.1:{port}/readyz")).is_success
+            except httpx.TransportError:
+                return False
+
+        await until(ready, f"the new {name} is ready", within_seconds=READY_SECONDS)

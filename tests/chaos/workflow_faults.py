@@ -1,0 +1,90 @@
+"""Workflows that somebody terminates, resets or deletes while their transfers are under way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import Final
+from uuid import uuid4
+
+from chaos.chaos_system import ChaosSystem
+from chaos.effect import Effect
+from chaos.schedule import ScheduledFault
+from chaos.waiting import LOOK_SECONDS
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+from transfer_contract.names import TRANSFER_MONEY
+
+_MOST: Final = 3
+_LISTED: Final = 200
+_OF_TRANSFERS: Final = f"WorkflowType = '{TRANSFER_MONEY}' AND ExecutionStatus = "
+Strike = Callable[[Client, WorkflowExecution, int], Awaitable[None]]
+
+
+async def terminate(system: ChaosSystem, fault: ScheduledFault) -> Effect:
+    return await _strike(system, fault, _terminate, status="Running", done="terminated")
+
+
+async def reset(system: ChaosSystem, fault: ScheduledFault) -> Effect:
+    """To any of its workflow tasks; also of one that has completed: its rows are final, and stay."""
+    status = "Completed" if fault.numbers[2] % 2 else "Running"
+    return await _strike(system, fault, _reset, status=status, done="reset")
+
+
+async def delete(system: ChaosSystem, fault: ScheduledFault) -> Effect:
+    """The server ends it at once, and forgets it soon."""
+    return await _strike(system, fault, _delete, status="Running", done="deleted")
+
+
+async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *, status: str, done: str) -> Effect:
+    """One to three of them; the fault looks for as long as it may until it finds any that isn't faster."""
+    client = await system.temporal_client()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + fault.for_seconds
+    struck: list[str] = []
+    while not struck and loop.time() < end:
+        for execution in await _some(client, f"{_OF_TRANSFERS}'{status}'", fault):
+            try:
+                await strike(client, execution, fault.numbers[3])
+            except RPCError:
+                continue
+            struck.append(execution.workflow_id)
+        await asyncio.sleep(LOOK_SECONDS)
+    return Effect(len(struck), f"workflows {done}: {', '.join(struck) or 'none found'}")
+
+
+async def _some(client: Client, query: str, fault: ScheduledFault) -> list[WorkflowExecution]:
+    listed = [found async for found in client.list_workflows(query, limit=_LISTED)]
+    first = fault.numbers[0] % (len(listed) or 1)
+    chosen = islice(listed, first, first + 1 + fault.numbers[1] % _MOST)
+    return [WorkflowExecution(workflow_id=found.id, run_id=found.run_id) for found in chosen]
+
+
+async def _terminate(client: Client, execution: WorkflowExecution, _number: int) -> None:
+    handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
+    await handle.terminate("chaos")
+
+
+async def _reset(client: Client, execution: WorkflowExecution, number: int) -> None:
+    history = await client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id).fetch_history()
+    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    tasks = [event.event_id for event in history.events if event.event_type == done]
+    if not tasks:
+        return
+    await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=execution,
+            reason="chaos",
+            workflow_task_finish_event_id=tasks[number % len(tasks)],
+            request_id=str(uuid4()),
+        )
+    )
+
+
+async def _delete(client: Client, execution: WorkflowExecution, _number: int) -> None:
+    await client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+    )
