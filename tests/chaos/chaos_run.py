@@ -1,0 +1,190 @@
+"""One chaos run: accounts, load and checks, faults by the schedule, healing, the end of every transfer."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import httpx
+from chaos.checks import ContinuousChecks
+from chaos.closed_workflows import ClosedWorkflows
+from chaos.final_checks import Compared, FinalChecks
+from chaos.findings import Findings
+from chaos.load import Load
+from chaos.reads import LONGEST_GAP_SECONDS, Reads
+from chaos.row_watch import RowWatch
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+FINAL_WITHIN_SECONDS: Final = 120
+_OPENED_WITHIN_SECONDS: Final = 600
+LEAD_SECONDS: Final = 5.0
+"""Load alone, before the first fault and after the last one."""
+_LOOK_SECONDS: Final = 1.0
+
+
+class System(Protocol):
+    """The running system; the URLs lead past the fault proxies, but for the gateway's."""
+
+    @property
+    def gateway_url(self) -> str: ...
+    @property
+    def accounts_url(self) -> str: ...
+    @property
+    def ledger_url(self) -> str: ...
+    @property
+    def temporal_address(self) -> str: ...
+    @property
+    def logs(self) -> Path: ...
+
+    async def heal(self) -> None:
+        """Everything runs, every link passes; returns when all is ready."""
+
+
+class Fault(Protocol):
+    @property
+    def at_seconds(self) -> float: ...
+    @property
+    def kind(self) -> str: ...
+
+
+class Observer(Protocol):
+    """Told what happens while it happens."""
+
+    def phase(self, text: str) -> None: ...
+    def fault_began(self, fault: Fault) -> None: ...
+    def fault_ended(self, fault: Fault, *, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    faults: Counter[str]
+    """Injected, by kind."""
+    compared: Compared
+    reads: list[Reads]
+    opened_seconds: float
+    healed_seconds: float
+    settled_seconds: float
+    """From healing until every transfer was final, or until the run gave up."""
+
+
+class ChaosRun:
+    def __init__(self, system: System, findings: Findings, observer: Observer) -> None:
+        self._system = system
+        self._findings = findings
+        self._observer = observer
+        self._rows = RowWatch(system.accounts_url, system.ledger_url, findings.violations)
+        self._injected: Counter[str] = Counter()
+
+    async def run(
+        self, seed: int, faults: Sequence[Fault], inject: Callable[[Fault], Awaitable[object]], *, seconds: float
+    ) -> Outcome:
+        """`inject` returns when the fault is over; `at_seconds` counts from the moment at which the load begins."""
+        temporal = await Client.connect(self._system.temporal_address, data_converter=pydantic_data_converter)
+        workflows = ClosedWorkflows(self._system.accounts_url, temporal, self._findings.violations)
+        load = Load(self._system.gateway_url, seed, self._findings)
+        async with httpx.AsyncClient(base_url=self._system.gateway_url, timeout=60, trust_env=False) as api:
+            checks = ContinuousChecks(self._rows, workflows, api, self._findings)
+            async with _in_background(checks.run()):
+                opened_seconds = await self._open_accounts(load)
+                healed_seconds, healed_at = await self._under_load(load, faults, inject, seconds)
+                settled_seconds = await self._settle(healed_at)
+            self._judge_reads(checks.reads)
+            await checks.look_at_rows()
+            self._observer.phase("Compare every transfer: API, databases, Temporal")
+            final_checks = FinalChecks(self._rows, api, temporal, self._findings)
+            compared = await final_checks.run(
+                self._system.accounts_url, self._system.ledger_url, ended_by_operators=workflows.terminated
+            )
+        return Outcome(self._injected, compared, checks.reads, opened_seconds, healed_seconds, settled_seconds)
+
+    async def _open_accounts(self, load: Load) -> float:
+        self._observer.phase("Open the accounts, side by side")
+        began = time.monotonic()
+        async with asyncio.timeout(_OPENED_WITHIN_SECONDS):
+            await load.open_accounts()
+            while self._findings.promises.open:  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_SECONDS)
+        return time.monotonic() - began
+
+    async def _under_load(
+        self,
+        load: Load,
+        faults: Sequence[Fault],
+        inject: Callable[[Fault], Awaitable[object]],
+        seconds: float,
+    ) -> tuple[float, float]:
+        """Answers how long healing took, and when it was done (monotonic)."""
+        stop = asyncio.Event()
+        clients = asyncio.create_task(load.run(stop))
+        try:
+            self._observer.phase("Load and faults")
+            began = time.monotonic()
+            async with asyncio.TaskGroup() as injections:
+                for fault in faults:
+                    injections.create_task(self._inject_in_time(fault, inject, began))
+                injections.create_task(asyncio.sleep(seconds))
+            self._observer.phase("Heal everything")
+            healing = time.monotonic()
+            await self._system.heal()
+            healed_at = time.monotonic()
+            await asyncio.sleep(LEAD_SECONDS)
+            stop.set()
+            self._observer.phase(f"Healed; every transfer is to be final within {FINAL_WITHIN_SECONDS} s")
+            await self._until_acknowledged(clients, healed_at)
+        finally:
+            clients.cancel()
+        return healed_at - healing, healed_at
+
+    async def _inject_in_time(self, fault: Fault, inject: Callable[[Fault], Awaitable[object]], began: float) -> None:
+        await asyncio.sleep(began + fault.at_seconds - time.monotonic())
+        self._observer.fault_began(fault)
+        self._findings.journal.write("fault began", fault=repr(fault))
+        fault_began = time.monotonic()
+        await inject(fault)
+        self._injected[str(fault.kind)] += 1
+        self._findings.journal.write("fault ended", fault=repr(fault))
+        self._findings.recoveries.fault_ended(self._findings.journal.now)
+        self._observer.fault_ended(fault, seconds=time.monotonic() - fault_began)
+
+    async def _until_acknowledged(self, clients: "asyncio.Task[None]", healed_at: float) -> None:
+        """Clients repeat what they got no answer to; a defect among them is raised here."""
+        done, _ = await asyncio.wait([clients], timeout=healed_at + FINAL_WITHIN_SECONDS - time.monotonic())
+        if done:
+            clients.result()
+        else:
+            self._findings.violations.add(
+                "every request is answered after healing", f"some weren't within {FINAL_WITHIN_SECONDS} s"
+            )
+
+    async def _settle(self, healed_at: float) -> float:
+        """The rows are read by the checks in the background meanwhile."""
+        while not self._is_settled() and time.monotonic() < healed_at + FINAL_WITHIN_SECONDS:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        return time.monotonic() - healed_at
+
+    def _is_settled(self) -> bool:
+        return not self._findings.promises.open and not self._rows.not_final
+
+    def _judge_reads(self, all_reads: Sequence[Reads]) -> None:
+        for reads in all_reads:
+            if reads.longest_gap_seconds > LONGEST_GAP_SECONDS:
+                detail = f"{reads.check}: unknown for {reads.longest_gap_seconds:.0f} s in a row"
+                self._findings.violations.add("what is checked can be read", detail)
+
+
+@contextlib.asynccontextmanager
+async def _in_background(work: "Awaitable[None]") -> AsyncIterator[None]:
+    """Ends it with the block. What fails in it fails the block, for a run without its checks says nothing."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_awaited(work))
+        yield
+        task.cancel()
+
+
+async def _awaited(work: "Awaitable[None]") -> None:
+    await work

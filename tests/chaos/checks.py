@@ -1,0 +1,72 @@
+"""What is checked while the faults go on: the rows, the API's answers, and that no workflow closes too early."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import httpx
+from chaos.closed_workflows import ClosedWorkflows
+from chaos.findings import Findings
+from chaos.reads import Reads, UnreadableError, look_again_and_again
+from chaos.row_watch import RowWatch
+
+_ROWS_SECONDS: Final = 1.5
+_WORKFLOWS_SECONDS: Final = 2.0
+_LISTS_SECONDS: Final = 3.0
+_RECONCILIATION_SECONDS: Final = 15.0
+_NEWEST: Final = 100
+
+
+class ContinuousChecks:
+    """Each look that fails counts as unknown."""
+
+    def __init__(self, rows: RowWatch, workflows: ClosedWorkflows, api: httpx.AsyncClient, findings: Findings) -> None:
+        self._rows = rows
+        self._api = api
+        self._findings = findings
+        self._looks: dict[str, tuple[Callable[[], Awaitable[None]], float]] = {
+            "rows": (self.look_at_rows, _ROWS_SECONDS),
+            "closed workflows": (workflows.look, _WORKFLOWS_SECONDS),
+            "list of transfers": (self._look_at_list, _LISTS_SECONDS),
+            "reconciliation": (self._reconcile, _RECONCILIATION_SECONDS),
+        }
+        self.reads = [Reads(name) for name in self._looks]
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as checks:
+                for reads, (look, seconds) in zip(self.reads, self._looks.values(), strict=True):
+                    checks.create_task(look_again_and_again(reads, look, seconds=seconds))
+        finally:
+            for reads in self.reads:
+                reads.close()
+
+    async def look_at_rows(self) -> None:
+        await asyncio.to_thread(self._rows.look)
+        for promise in self._findings.promises.open:
+            rows = self._rows.transfers.get(promise.transfer_id)
+            if rows is not None and rows.status:
+                self._findings.promises.ended(promise, rows.status, self._findings.journal.now)
+
+    async def _look_at_list(self) -> None:
+        answer = await self._get("/transfers", limit=_NEWEST)
+        for transfer in answer.json()["items"]:
+            self._findings.promises.told(transfer, self._findings.journal.now)
+
+    async def _reconcile(self) -> None:
+        """Rule 14: it is balanced at any moment, also while transfers are on their way."""
+        reconciliation = (await self._get("/reconciliation")).json()
+        if not reconciliation["balanced"] or reconciliation["discrepancies"]:
+            self._findings.violations.add("the product's own reconciliation is balanced", str(reconciliation))
+
+    async def _get(self, path: str, **query: int) -> httpx.Response:
+        answer = await self._api.get(path, params=query)
+        if answer.status_code >= 500:
+            raise UnreadableError(f"{path}: {answer.status_code}")
+        if answer.status_code != 200:
+            self._findings.violations.add(
+                "every answer is one that the API promises", f"GET {path}: {answer.status_code} {answer.text[:500]}"
+            )
+            raise UnreadableError(f"{path}: {answer.status_code}")
+        return answer

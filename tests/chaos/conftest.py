@@ -1,0 +1,39 @@
+"""Both participants' databases, migrated, and with no guard left in them: so that what they prevent can be planted."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from account_worker.main import MIGRATIONS as ACCOUNT_MIGRATIONS
+from chaos.findings import Findings
+from chaos.planted_books import UNGUARDED, PlantedBooks
+from ledger_worker.main import MIGRATIONS as LEDGER_MIGRATIONS
+from service_runtime.database import migrate
+
+
+@pytest.fixture(scope="module")
+def unguarded_databases(new_database: Callable[[], str]) -> tuple[str, str]:
+    """The URLs (`postgresql://…`) of the accounts and the ledger."""
+    urls = []
+    for migrations, statements in zip((ACCOUNT_MIGRATIONS, LEDGER_MIGRATIONS), UNGUARDED, strict=True):
+        url = new_database()
+        migrate(url, migrations)
+        urls.append(url.replace("postgresql+psycopg://", "postgresql://"))
+        with psycopg.connect(urls[-1]) as connection:
+            connection.execute(statements)
+    accounts_url, ledger_url = urls
+    return accounts_url, ledger_url
+
+
+@pytest.fixture
+def books(unguarded_databases: tuple[str, str]) -> Iterator[PlantedBooks]:
+    """Books that are right, until something is planted in them."""
+    with PlantedBooks(*unguarded_databases) as planted:
+        yield planted
+
+
+@pytest.fixture
+def findings(tmp_path: Path) -> Iterator[Findings]:
+    with Findings(tmp_path) as findings:
+        yield findings

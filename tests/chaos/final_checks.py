@@ -1,0 +1,156 @@
+"""After healing: every acknowledged transfer ends in time, and API, databases and Temporal say the same of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+from chaos.findings import Findings
+from chaos.operations import Kind
+from chaos.promises import Promise
+from chaos.row_watch import RowWatch
+from money_books import read_books
+from money_checks import check_reconciliation, violations
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
+from transfer_contract.names import workflow_id
+from transfer_contract.transfers import TransferResult
+
+COMPLETED_SHARE: Final = 0.9
+_ASKED_AT_ONCE: Final = 8
+_ATTEMPTS: Final = 10
+_CLOSES_WITHIN_SECONDS: Final = 15
+"""What is final has a workflow that is at its last task, or one that an operator has ended."""
+
+
+@dataclass
+class Compared:
+    """How many transfers were compared, and of how many Temporal had no result to compare with."""
+
+    with_api: int = 0
+    with_temporal: int = 0
+    ended_by_operators: set[str] = field(default_factory=set)
+    """Terminated, reset or deleted; the reconciler, or the new run of a reset, has brought them to their end."""
+    valid: int = 0
+    valid_completed: int = 0
+
+    @property
+    def completed_share(self) -> float:
+        return self.valid_completed / self.valid if self.valid else 0.0
+
+
+class FinalChecks:
+    """`rows` has just been read, and nothing moves any more."""
+
+    def __init__(self, rows: RowWatch, api: httpx.AsyncClient, temporal: Client, findings: Findings) -> None:
+        self._rows = rows
+        self._api = api
+        self._temporal = temporal
+        self._findings = findings
+        self._add = findings.violations.add
+        self.compared = Compared()
+
+    async def run(self, accounts_url: str, ledger_url: str, *, ended_by_operators: Iterable[str]) -> Compared:
+        self.compared.ended_by_operators.update(ended_by_operators)
+        promises = self._findings.promises.all
+        self._judge_ends(promises)
+        await _each(promises, self._compare_with_api)
+        await _each(promises, self._compare_with_temporal)
+        self._judge_completed(promises)
+        await self._judge_books(accounts_url, ledger_url)
+        return self.compared
+
+    def _judge_ends(self, promises: Iterable[Promise]) -> None:
+        for promise in promises:
+            rows = self._rows.transfers.get(promise.transfer_id)
+            if rows is None or not rows.status:
+                detail = f"{promise.key} was acknowledged and isn't final: {rows}"
+                self._add("every acknowledged transfer is final 120 s after healing", detail, promise.transfer_id)
+        for rows in self._rows.not_final:
+            self._add("every transfer with rows is final 120 s after healing", str(rows), rows.transfer_id)
+
+    async def _compare_with_api(self, promise: Promise) -> None:
+        answer = await self._get(f"/transfers/{promise.transfer_id}")
+        if answer is None or answer.status_code != 200:
+            detail = f"{promise.key}: {answer.status_code if answer else 'no answer'}"
+            self._add("the API answers every acknowledged transfer", detail, promise.transfer_id)
+            return
+        told = answer.json()
+        self._findings.promises.told(told, self._findings.journal.now)
+        self._compare(promise, "the API", told["status"])
+        self.compared.with_api += 1
+
+    async def _compare_with_temporal(self, promise: Promise) -> None:
+        run = self._temporal.get_workflow_handle(workflow_id(promise.transfer_id), result_type=TransferResult)
+        try:
+            async with asyncio.timeout(_CLOSES_WITHIN_SECONDS):
+                result = await run.result()
+        except WorkflowFailureError:
+            self.compared.ended_by_operators.add(promise.transfer_id)
+        except TimeoutError:
+            self._add("a workflow closes with its transfer", f"{promise.key} is still open", promise.transfer_id)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            self.compared.ended_by_operators.add(promise.transfer_id)
+        else:
+            self._compare(promise, "the workflow's result", result.status or "none")
+            self.compared.with_temporal += 1
+
+    def _compare(self, promise: Promise, source: str, status: str) -> None:
+        rows = self._rows.transfers.get(promise.transfer_id)
+        if rows is None or rows.status != status:
+            detail = f"{promise.key}: {source} says {status}, the rows are {rows}"
+            self._add("API, databases and Temporal say the same", detail, promise.transfer_id)
+
+    def _judge_completed(self, promises: Iterable[Promise]) -> None:
+        """Valid: a payment that could be made, that its client didn't cancel and no operator has ended."""
+        valid = [
+            promise
+            for promise in promises
+            if promise.kind is Kind.VALID and promise.transfer_id not in self.compared.ended_by_operators
+        ]
+        completed = [promise for promise in valid if promise.status == "completed"]
+        self.compared.valid, self.compared.valid_completed = len(valid), len(completed)
+        if len(completed) < COMPLETED_SHARE * len(valid):
+            self._add("at least 90 % of the valid transfers complete", f"{len(completed)} of {len(valid)}")
+
+    async def _judge_books(self, accounts_url: str, ledger_url: str) -> None:
+        """All of both databases by the tests' own oracle, and the product's reconciliation against the same books."""
+        books = await asyncio.to_thread(read_books, accounts_url, ledger_url)
+        for wrong in await asyncio.to_thread(violations, books):
+            self._add("the books are right", wrong)
+        answer = await self._get("/reconciliation")
+        try:
+            assert answer is not None
+            check_reconciliation(answer.json(), books)
+        except (AssertionError, KeyError, ValueError) as error:
+            told = answer.text[:2000] if answer else "no answer"
+            self._add("the product's own reconciliation is that of the books", f"{error}: {told}")
+
+    async def _get(self, path: str) -> httpx.Response | None:
+        """None where it isn't answered although everything runs."""
+        for _ in range(_ATTEMPTS):
+            try:
+                answer = await self._api.get(path)
+            except httpx.HTTPError:
+                pass
+            else:
+                if answer.status_code < 500:
+                    return answer
+            await asyncio.sleep(1)
+        return None
+
+
+async def _each(promises: Iterable[Promise], compare: Callable[[Promise], Awaitable[None]]) -> None:
+    """A few at once, however many there are."""
+    left = iter(promises)
+
+    async def some() -> None:
+        for promise in left:
+            await compare(promise)
+
+    async with asyncio.TaskGroup() as comparing:
+        for _ in range(_ASKED_AT_ONCE):
+            comparing.create_task(some())

@@ -1,0 +1,181 @@
+"""Fifty clients that pay, repeat, read and cancel; each repeats what it got no answer to until it has one."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from itertools import count
+from random import Random
+from typing import Final
+
+import httpx
+from chaos.findings import Findings
+from chaos.operations import CLIENTS, CURRENCIES, OPENING_BALANCE, Kind, Operation, operations
+from chaos.promises import FINAL, Json, Promise
+
+OPERATIONS_PER_SECOND: Final = 10.0
+"""What two cores carry with faults going on; a measured bound on Temporal's development server is 15 to 35."""
+_WAIT_SECONDS: Final = 5
+_PATIENCE_SECONDS: Final = 20
+"""So long a client watches one transfer before it goes on to its next operation: a bound on transfers in flight."""
+_ANSWER_SECONDS: Final = 15
+_FIRST_RETRY_SECONDS: Final = 0.2
+_LONGEST_RETRY_SECONDS: Final = 3.0
+_OPENED_AT_ONCE: Final = 16
+
+
+class Load:
+    def __init__(self, gateway_url: str, seed: int, findings: Findings) -> None:
+        self._seed = seed
+        self._journal = findings.journal
+        self._promises = findings.promises
+        self._violations = findings.violations
+        self._turn_at = time.monotonic()
+        self._http = httpx.AsyncClient(
+            base_url=gateway_url,
+            timeout=_ANSWER_SECONDS,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=CLIENTS),
+            trust_env=False,
+        )
+
+    async def open_accounts(self) -> None:
+        """All side by side; returns when the last one is acknowledged. Its money may still be on its way."""
+        at_once = asyncio.Semaphore(_OPENED_AT_ONCE)
+
+        async def opened(number: int, account_id: str, currency: str) -> None:
+            async with at_once:
+                await self._open_account(number, account_id, currency)
+
+        accounts = [(account_id, each.currency) for each in CURRENCIES for account_id in each.all]
+        await asyncio.gather(*(opened(number, *account) for number, account in enumerate(accounts)))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; then each client ends the operation that it is at, and is acknowledged."""
+        try:
+            async with asyncio.TaskGroup() as clients:
+                for client in range(CLIENTS):
+                    clients.create_task(self._client(client, stop))
+        finally:
+            await self._http.aclose()
+
+    async def _open_account(self, number: int, account_id: str, currency: str) -> None:
+        body = {"id": account_id, "owner": "Chaos", "currency": currency, "opening_balance": OPENING_BALANCE}
+        operation = Operation(-1, number, Kind.VALID, f"open {account_id}", body)
+        asked_at = self._journal.now
+        answer = await self._answer(operation, "POST /accounts", lambda: self._http.post("/accounts", json=body))
+        if not answer.is_success:
+            self._surprised(operation, answer)
+            return
+        self._promises.acknowledged(operation.key, None, answer.json()["opening_transfer"], asked_at)
+
+    async def _client(self, client: int, stop: asyncio.Event) -> None:
+        for operation in operations(self._seed, client):
+            await self._turn()
+            if stop.is_set():
+                return
+            await self._perform(operation)
+
+    async def _turn(self) -> None:
+        """One operation after the other, by all clients together; time in which nobody came is not made up for."""
+        self._turn_at = max(self._turn_at + 1 / OPERATIONS_PER_SECOND, time.monotonic())
+        await asyncio.sleep(self._turn_at - time.monotonic())
+
+    async def _perform(self, operation: Operation) -> None:
+        match operation.kind:
+            case Kind.READ:
+                await self._read(operation)
+            case Kind.OTHER_BODY:
+                await self._try_another_body(operation)
+            case _:
+                promise = await self._pay(operation)
+                if promise is not None:
+                    await self._watch(operation, promise)
+
+    async def _pay(self, operation: Operation) -> Promise | None:
+        """A new transfer, or one that was asked for before."""
+        asked_at = self._journal.now
+        answer = await self._post(operation)
+        if not answer.is_success:
+            self._surprised(operation, answer)
+            return None
+        transfer = answer.json()
+        if operation.kind is Kind.REPEATED and "Idempotent-Replayed" not in answer.headers:
+            self._surprised(operation, answer)
+        promise = self._promises.acknowledged(operation.key, operation.kind, transfer["id"], asked_at)
+        self._promises.told(transfer, self._journal.now)
+        if operation.kind is Kind.CANCELLED:
+            await self._cancel(operation, promise)
+        return promise
+
+    async def _post(self, operation: Operation) -> httpx.Response:
+        wait = 0 if operation.kind is Kind.CANCELLED else _WAIT_SECONDS
+        headers = {"Idempotency-Key": operation.key, "Prefer": f"wait={wait}"}
+        return await self._answer(
+            operation, "POST /transfers", lambda: self._http.post("/transfers", json=operation.body, headers=headers)
+        )
+
+    async def _cancel(self, operation: Operation, promise: Promise) -> None:
+        path = f"/transfers/{promise.transfer_id}/cancel"
+        answer = await self._answer(operation, f"POST {path}", lambda: self._http.post(path))
+        if answer.status_code not in (202, 409):
+            self._surprised(operation, answer)
+
+    async def _try_another_body(self, operation: Operation) -> None:
+        answer = await self._post(operation)
+        if answer.status_code != 422:
+            self._surprised(operation, answer)
+
+    async def _read(self, operation: Operation) -> None:
+        promise = self._promises.of_key(operation.key)
+        await self._look(operation, promise)
+        path = f"/accounts/{operation.body['source_account']}"
+        account = await self._answer(operation, f"GET {path}", lambda: self._http.get(path))
+        if account.status_code != 200 or any(account.json()[name].startswith("-") for name in ("balance", "held")):
+            self._surprised(operation, account)
+
+    async def _watch(self, operation: Operation, promise: Promise) -> None:
+        """Until it is final, or patience ends."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        seen: Json = {}
+        tag = ""
+        while not promise.told and seen.get("status") not in FINAL and time.monotonic() < deadline:
+            answer = await self._look(operation, promise, tag=tag)
+            tag = answer.headers.get("ETag", "")
+            seen = answer.json() if answer.status_code == 200 else seen
+            if answer.status_code not in (200, 304):
+                return
+
+    async def _look(self, operation: Operation, promise: Promise, *, tag: str = "") -> httpx.Response:
+        path = f"/transfers/{promise.transfer_id}"
+        headers = {"If-None-Match": tag} if tag else {}
+        wait = {"wait": _WAIT_SECONDS} if tag else {}
+        answer = await self._answer(
+            operation, f"GET {path}", lambda: self._http.get(path, params=wait, headers=headers)
+        )
+        if answer.status_code == 200:
+            self._promises.told(answer.json(), self._journal.now)
+        elif answer.status_code != 304:
+            self._surprised(operation, answer)
+        return answer
+
+    async def _answer(
+        self, operation: Operation, request: str, send: Callable[[], Awaitable[httpx.Response]]
+    ) -> httpx.Response:
+        """Repeated until there is one that says what happened."""
+        jitter = Random(f"{operation.client}/{operation.number}")  # noqa: S311 - spreads what comes at once
+        for attempt in count():
+            asked_at = self._journal.now
+            try:
+                answer = await send()
+            except httpx.HTTPError as error:
+                self._journal.answered(operation, request, asked_at, type(error).__name__)
+            else:
+                self._journal.answered(operation, request, asked_at, answer.status_code)
+                if answer.status_code < 500:
+                    return answer
+            longest = min(_FIRST_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
+            await asyncio.sleep(longest * (0.5 + jitter.random() / 2))
+        raise AssertionError("it is repeated without an end")
+
+    def _surprised(self, operation: Operation, answer: httpx.Response) -> None:
+        detail = f"{operation.kind} {operation.key}: {answer.status_code} {answer.text[:500]}"
+        self._violations.add("every answer is one that the API promises", detail)

@@ -1,0 +1,133 @@
+"""What the clients of a chaos run ask for: from a seed, each client's operations are the same ones in every run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import count
+from random import Random
+from typing import Final
+
+Body = dict[str, str]
+
+CLIENTS: Final = 50
+HOT_ACCOUNTS: Final = 8
+COLD_ACCOUNTS: Final = 1_000
+OPENING_BALANCE: Final = "1000000"
+"""In whole units, far more than all transfers of an hour move: a valid one can always be paid."""
+_TOO_MUCH: Final = "900000000"
+_LARGEST_PAYMENT: Final = 20
+_HOT_SHARE: Final = 0.8
+"""Of both ends of all transfers."""
+_REMEMBERED: Final = 20
+"""So many operations back is the earliest that a client repeats or reads again."""
+
+
+class Kind(StrEnum):
+    VALID = "valid"
+    INSUFFICIENT = "insufficient"
+    REFUSED = "refused by the ledger"
+    REPEATED = "repeated key"
+    OTHER_BODY = "repeated key, other body"
+    READ = "read"
+    CANCELLED = "cancel"
+
+
+MIX: Final = {
+    Kind.VALID: 60,
+    Kind.INSUFFICIENT: 10,
+    Kind.REFUSED: 10,
+    Kind.REPEATED: 7,
+    Kind.OTHER_BODY: 3,
+    Kind.READ: 5,
+    Kind.CANCELLED: 5,
+}
+"""In percent."""
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Of one currency, which has as many minor digits as a payment's amount is written with."""
+
+    currency: str
+    hot: tuple[str, ...]
+    cold: tuple[str, ...]
+    minor_digits: int
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return self.hot + self.cold
+
+
+CURRENCIES: Final = tuple(
+    Accounts(
+        currency=currency,
+        hot=tuple(f"hot-{currency.lower()}-{number}" for number in range(HOT_ACCOUNTS // 2)),
+        cold=tuple(f"cold-{currency.lower()}-{number:03}" for number in range(COLD_ACCOUNTS // 2)),
+        minor_digits=minor_digits,
+    )
+    for currency, minor_digits in (("EUR", 2), ("JPY", 0))
+)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`key` and `body` of a POST; a read, or a POST with a key again, is about what was asked for with `key` before.
+
+    The reference is the key: a second transfer with it is a second transfer of the key.
+    """
+
+    client: int
+    number: int
+    kind: Kind
+    key: str
+    body: Body
+
+    @property
+    def is_new_transfer(self) -> bool:
+        return self.kind not in (Kind.REPEATED, Kind.OTHER_BODY, Kind.READ)
+
+
+def operations(seed: int, client: int) -> Iterator[Operation]:
+    """Without an end; which come follows from the seed and the client alone, never from an answer."""
+    random = Random(f"{seed}/{client}")  # noqa: S311 - to be repeated, not to be secret
+    earlier: list[Operation] = []
+    for number in count():
+        kind = random.choices(list(MIX), weights=list(MIX.values()))[0] if earlier else Kind.VALID
+        key = f"chaos-{seed}-{client}-{number}"
+        operation = Operation(client, number, kind, key, _body(random, kind) | {"reference": key})
+        if not operation.is_new_transfer:
+            operation = _again(operation, random.choice(earlier))
+        else:
+            earlier = [*earlier[1 - _REMEMBERED :], operation]
+        yield operation
+
+
+def _body(random: Random, kind: Kind) -> Body:
+    accounts = random.choice(CURRENCIES)
+    source = _one_of(random, accounts)
+    destination = source
+    while destination == source:
+        destination = _one_of(random, accounts)
+    body = {
+        "source_account": source,
+        "destination_account": destination,
+        "amount": _amount(random, kind, accounts.minor_digits),
+        "currency": accounts.currency,
+    }
+    return body | ({"scenario": "ledger_rejects"} if kind is Kind.REFUSED else {})
+
+
+def _one_of(random: Random, accounts: Accounts) -> str:
+    return random.choice(accounts.hot if random.random() < _HOT_SHARE else accounts.cold)
+
+
+def _amount(random: Random, kind: Kind, minor_digits: int) -> str:
+    if kind is Kind.INSUFFICIENT:
+        return _TOO_MUCH
+    minor = f"{random.randrange(1, _LARGEST_PAYMENT * 10**minor_digits):0{minor_digits + 1}}"
+    return f"{minor[:-minor_digits]}.{minor[-minor_digits:]}" if minor_digits else minor
+
+
+def _again(operation: Operation, earlier: Operation) -> Operation:
+    other = {"reference": f"{earlier.key}, another request"} if operation.kind is Kind.OTHER_BODY else {}
+    return replace(operation, key=earlier.key, body=earlier.body | other)

@@ -1,0 +1,54 @@
+"""How often a check could read what it judges: a read that failed says nothing, and is counted as that."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+import psycopg
+from temporalio.service import RPCError
+
+LONGEST_GAP_SECONDS: Final = 90
+"""A fault takes 30 s at most, two of them may follow each other: who can't read for longer than this hasn't checked."""
+_SHARE_OF_TIME: Final = 10
+"""A look may take a tenth of the time: as the databases grow, they are looked at less often."""
+UNREADABLE: Final = (psycopg.OperationalError, httpx.HTTPError, RPCError, TimeoutError, OSError)
+
+
+class UnreadableError(Exception):
+    """The answer was that there is none now (503)."""
+
+
+@dataclass
+class Reads:
+    check: str
+    succeeded: int = 0
+    unknown: int = 0
+    longest_gap_seconds: float = 0.0
+    _last: float = field(default_factory=time.monotonic)
+
+    def success(self) -> None:
+        self.close()
+        self.succeeded += 1
+
+    def close(self) -> None:
+        """Also at the end of the run: what wasn't read up to then is a gap, too."""
+        now = time.monotonic()
+        self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._last)
+        self._last = now
+
+
+async def look_again_and_again(reads: Reads, look: Callable[[], Awaitable[None]], *, seconds: float) -> None:
+    """Until it is cancelled."""
+    while True:
+        began = time.monotonic()
+        try:
+            await look()
+        except (*UNREADABLE, UnreadableError):
+            reads.unknown += 1
+        else:
+            reads.success()
+        took = time.monotonic() - began
+        await asyncio.sleep(max(seconds, _SHARE_OF_TIME * took) - took)

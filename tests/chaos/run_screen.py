@@ -1,0 +1,86 @@
+"""What a chaos run shows in the terminal: what happens now, how the transfers fare, and the verdict."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from chaos.chaos_run import Fault
+from chaos.findings import Findings
+from chaos.journal import UNKNOWN
+from chaos.summary import Summary
+from chaos.violations import Violation
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+_REFRESH_SECONDS: Final = 1.0
+_LINE_SECONDS: Final = 15.0
+"""Where nobody can see a line change, one is written so often."""
+_SHOWN_VIOLATIONS: Final = 20
+_STATUSES: Final = ("completed", "rejected", "compensated", "open")
+
+
+class RunScreen:
+    def __init__(self, console: Console, findings: Findings) -> None:
+        self._console = console
+        self._findings = findings
+        self._under_way: list[str] = []
+
+    def phase(self, text: str) -> None:
+        self._write(Text(text, "bold"))
+
+    def fault_began(self, fault: Fault) -> None:
+        self._under_way.append(str(fault))
+        self._write(Text(f"✗ {fault}", "yellow"))
+
+    def fault_ended(self, fault: Fault, *, seconds: float) -> None:
+        self._under_way.remove(str(fault))
+        self._write(Text(f"✓ {fault}: over after {seconds:.1f} s", "green"))
+
+    @asynccontextmanager
+    async def status_line(self) -> AsyncIterator[None]:
+        """How it stands, once a second below all else; in a file, a line from time to time."""
+        if self._console.is_terminal:
+            with Live(get_renderable=self._status, console=self._console, refresh_per_second=1 / _REFRESH_SECONDS):
+                yield
+            return
+        async with asyncio.TaskGroup() as group:
+            lines = group.create_task(self._status_lines())
+            yield
+            lines.cancel()
+
+    def verdict(self, summary: Summary, found: Sequence[Violation]) -> None:
+        for violation in found[:_SHOWN_VIOLATIONS]:
+            self._console.print(Text(f"  {violation.check}: {violation.detail}"[:1000], "red"), soft_wrap=True)
+        if len(found) > _SHOWN_VIOLATIONS:
+            self._console.print(Text(f"  … and {len(found) - _SHOWN_VIOLATIONS} more", "red"))
+        self._console.print()
+        for line in summary.lines():
+            self._console.print(Text(f"  {line}"), soft_wrap=True)
+        self._console.print()
+        passed = not found
+        self._console.print(
+            Text("PASSED: no money lost, none made, every transfer ended" if passed else "FAILED", "bold")
+        )
+
+    async def _status_lines(self) -> None:
+        while True:
+            await asyncio.sleep(_LINE_SECONDS)
+            self._console.print(self._status(), soft_wrap=True)
+
+    def _status(self) -> Text:
+        statuses = self._findings.promises.statuses
+        counts = ", ".join(f"{statuses[status]} {status}" for status in _STATUSES)
+        wrong = len(self._findings.violations.all)
+        now = f"now: {'; '.join(self._under_way)}" if self._under_way else "no fault now"
+        answers = self._findings.journal.answers
+        text = f"{self._time()} {counts} · {answers[UNKNOWN]} of {answers.total()} answers unknown · {wrong} violations"
+        return Text.assemble((text, "red" if wrong else "cyan"), (f" · {now}", "dim"))
+
+    def _write(self, text: Text) -> None:
+        self._console.print(Text.assemble((self._time() + " ", "dim"), text), soft_wrap=True)
+
+    def _time(self) -> str:
+        minutes, seconds = divmod(int(self._findings.journal.now), 60)
+        return f"{minutes:02}:{seconds:02}"

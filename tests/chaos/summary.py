@@ -1,0 +1,114 @@
+"""The figures of one chaos run, as the terminal, the evidence folder and docs/proof.md have them."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chaos.chaos_run import Outcome
+from chaos.findings import Findings
+from chaos.journal import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Summary:
+    """`transfers` by final status, without the openings of accounts. All durations in seconds."""
+
+    passed: bool
+    seed: int
+    commit: str
+    minutes: float
+    command: str
+    faults: dict[str, int]
+    kills: int
+    transfers: dict[str, int]
+    accounts: int
+    valid: int
+    valid_completed: int
+    ended_by_operators: int
+    requests: int
+    requests_unknown: int
+    compared_with_api: int
+    compared_with_temporal: int
+    opened_seconds: float
+    longest_recovery_seconds: float
+    longest_transfer_seconds: float
+    settled_seconds: float
+    reads: list[dict[str, Any]]
+    violations: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        total = sum(self.transfers.values())
+        yield f"{'faults':<22}{sum(self.faults.values())}: " + _listed(self.faults)
+        yield f"{'transfers':<22}{total}: " + _listed(self.transfers)
+        share = 100 * self.valid_completed / self.valid if self.valid else 0.0
+        yield f"{'valid completed':<22}{self.valid_completed} of {self.valid}: {share:.1f} %"
+        yield f"{'answers unknown':<22}{self.requests_unknown} of {self.requests}, repeated until they were known"
+        yield f"{'longest recovery':<22}{self.longest_recovery_seconds:.1f} s after the end of a fault"
+        yield f"{'longest transfer':<22}{self.longest_transfer_seconds:.1f} s"
+        yield f"{'all final':<22}{self.settled_seconds:.1f} s after healing"
+        for reads in self.reads:
+            yield (
+                f"{'checked: ' + reads['check']:<22}{reads['succeeded']} times, {reads['unknown']} times unknown, "
+                f"longest {reads['longest_gap_seconds']:.1f} s without"
+            )
+        yield f"{'again':<22}{self.command}"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What makes a run the same run: with the commit, the seed says everything."""
+
+    seed: int
+    minutes: float
+    kinds: tuple[str, ...]
+    """Empty for all."""
+
+    @property
+    def command(self) -> str:
+        faults = f" FAULTS={','.join(self.kinds)}" if self.kinds else ""
+        return f"make chaos SEED={self.seed} MINUTES={self.minutes:g}{faults}"
+
+
+def summarise(plan: Plan, outcome: Outcome, findings: Findings, commit: str) -> Summary:
+    promises = findings.promises.all
+    durations = [promise.ended_at - promise.asked_at for promise in promises if promise.ended_at and promise.kind]
+    answers = findings.journal.answers
+    return Summary(
+        passed=not findings.violations.all,
+        seed=plan.seed,
+        commit=commit,
+        minutes=plan.minutes,
+        command=plan.command,
+        faults=dict(outcome.faults.most_common()),
+        kills=sum(number for kind, number in outcome.faults.items() if "kill" in kind),
+        transfers=dict(findings.promises.statuses.most_common()),
+        accounts=sum(promise.kind is None for promise in promises),
+        valid=outcome.compared.valid,
+        valid_completed=outcome.compared.valid_completed,
+        ended_by_operators=len(outcome.compared.ended_by_operators),
+        requests=answers.total(),
+        requests_unknown=answers[UNKNOWN],
+        compared_with_api=outcome.compared.with_api,
+        compared_with_temporal=outcome.compared.with_temporal,
+        opened_seconds=round(outcome.opened_seconds, 1),
+        longest_recovery_seconds=round(findings.recoveries.longest_seconds, 1),
+        longest_transfer_seconds=round(max(durations, default=0.0), 1),
+        settled_seconds=round(outcome.settled_seconds, 1),
+        reads=[
+            {
+                "check": reads.check,
+                "succeeded": reads.succeeded,
+                "unknown": reads.unknown,
+                "longest_gap_seconds": round(reads.longest_gap_seconds, 1),
+            }
+            for reads in outcome.reads
+        ],
+        violations=len(findings.violations.all),
+    )

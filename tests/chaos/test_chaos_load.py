@@ -1,0 +1,111 @@
+"""The clients: their operations follow from the seed, and what gets no answer is repeated until it has one."""
+
+import asyncio
+import itertools
+from collections import Counter
+from typing import Any, Final
+
+import pytest
+from chaos import load
+from chaos.findings import Findings
+from chaos.journal import UNKNOWN
+from chaos.load import Load
+from chaos.operations import MIX, Kind, Operation, operations
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from live_server import live_server
+
+SEED: Final = 7
+
+
+def some(client: int, number: int) -> list[Operation]:
+    return list(itertools.islice(operations(SEED, client), number))
+
+
+def test_a_clients_operations_are_the_same_in_every_run_and_others_for_another_client() -> None:
+    assert some(1, 200) == some(1, 200)
+    assert some(1, 200) != some(2, 200)
+
+
+def test_the_mix_is_as_the_issue_asks_for() -> None:
+    kinds = Counter(operation.kind for client in range(20) for operation in some(client, 500))
+    assert {kind: round(100 * kinds[kind] / kinds.total()) for kind in Kind} == pytest.approx(MIX, abs=2)
+
+
+def test_a_key_again_says_the_same_or_another_body_of_an_earlier_operation() -> None:
+    bodies: dict[str, dict[str, str]] = {}
+    for operation in some(3, 500):
+        if operation.is_new_transfer:
+            assert operation.key not in bodies
+            bodies[operation.key] = operation.body
+        else:
+            same = operation.body == bodies[operation.key]
+            assert same is (operation.kind is not Kind.OTHER_BODY)
+
+
+class FlakyGateway:
+    """Starts a transfer at the first request, and answers only every third one; all are final at once."""
+
+    def __init__(self) -> None:
+        self.app = FastAPI()
+        self.app.state.stopping = asyncio.Event()
+        self.transfers: dict[str, dict[str, Any]] = {}
+        self.requests = itertools.count()
+        self.forgets_keys = False
+        self.app.post("/transfers")(self.start)
+        self.app.get("/transfers/{transfer_id}")(self.get)
+        self.app.post("/transfers/{transfer_id}/cancel")(self.cancel)
+        self.app.get("/accounts/{account_id}")(self.account)
+
+    async def start(self, request: Request) -> Response:
+        body, key = await request.json(), request.headers["Idempotency-Key"]
+        if self.forgets_keys:
+            key = f"{key}/{next(self.requests)}"
+        replayed = key in self.transfers
+        transfer = self.transfers.setdefault(key, {"id": f"of {key}", "status": "completed", "body": body})
+        if next(self.requests) % 3:
+            return JSONResponse({}, 503)
+        if transfer["body"] != body:
+            return JSONResponse({"code": "idempotency_key_reused"}, 422)
+        return JSONResponse(transfer, 202, {"Idempotent-Replayed": "true"} if replayed else None)
+
+    async def get(self, transfer_id: str) -> Any:
+        return next(transfer for transfer in self.transfers.values() if transfer["id"] == transfer_id)
+
+    async def cancel(self, transfer_id: str) -> Response:
+        return JSONResponse({"code": "not_cancellable"}, 409)
+
+    async def account(self, account_id: str) -> Any:
+        return {"balance": "1.00", "held": "0.00"}
+
+
+async def under_load(gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("OPERATIONS_PER_SECOND", 500), ("_FIRST_RETRY_SECONDS", 0.01)):
+        monkeypatch.setattr(load, name, seconds)
+    stop = asyncio.Event()
+    async with live_server(gateway.app) as server:
+        clients = asyncio.create_task(Load(server.url, SEED, findings).run(stop))
+        while len(findings.promises.all) < 100:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        stop.set()
+        await clients
+
+
+async def test_clients_repeat_with_their_key_until_they_have_an_answer(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = FlakyGateway()
+    await under_load(gateway, findings, monkeypatch)
+    assert findings.violations.all == []
+    assert findings.journal.answers[UNKNOWN] > 100
+    assert {promise.key for promise in findings.promises.all} == gateway.transfers.keys()
+
+
+async def test_a_gateway_that_starts_a_second_transfer_for_a_key_is_found(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = FlakyGateway()
+    gateway.forgets_keys = True
+    await under_load(gateway, findings, monkeypatch)
+    found = {violation.check for violation in findings.violations.all}
+    assert found == {"a key is one transfer", "every answer is one that the API promises"}

@@ -1,0 +1,96 @@
+"""What the API tells is compared with what it told before: an end that changes and a key with two transfers."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+import psycopg
+import pytest
+from chaos.findings import Findings
+from chaos.operations import Kind
+from chaos.reads import Reads, look_again_and_again
+from chaos.recoveries import Recoveries
+
+COMPLETED: Final[dict[str, Any]] = {"id": "t", "status": "completed", "finished_at": "2026-01-01T00:00:00Z"}
+
+
+@pytest.fixture
+def promised(findings: Findings) -> Findings:
+    findings.promises.acknowledged("key", Kind.VALID, "t", 1.0)
+    return findings
+
+
+def found(findings: Findings) -> set[str]:
+    return {violation.check for violation in findings.violations.all}
+
+
+def test_the_same_end_told_again_is_right(promised: Findings) -> None:
+    promised.promises.told({"id": "t", "status": "running"}, 1.5)
+    promised.promises.told(COMPLETED, 2.0)
+    promised.promises.told(COMPLETED, 3.0)
+    assert found(promised) == set()
+    assert promised.promises.statuses == {"completed": 1}
+    assert promised.promises.open == []
+
+
+@pytest.mark.parametrize(
+    ("later", "check"),
+    [
+        ({"status": "compensated"}, "a final status never changes"),
+        ({"status": "running"}, "a final transfer never changes"),
+        ({"finished_at": "2026-01-01T00:00:01Z"}, "a final transfer never changes"),
+    ],
+)
+def test_another_end_told_later_is_said(promised: Findings, later: dict[str, Any], check: str) -> None:
+    promised.promises.told(COMPLETED, 2.0)
+    promised.promises.told(COMPLETED | later, 3.0)
+    assert check in found(promised)
+
+
+def test_an_end_that_the_rows_dont_have_is_said(promised: Findings) -> None:
+    promised.promises.ended(promised.promises.open[0], "compensated", 2.0)
+    promised.promises.told(COMPLETED, 3.0)
+    assert found(promised) == {"a final status never changes"}
+
+
+def test_a_key_with_two_transfers_is_said(promised: Findings) -> None:
+    promised.promises.acknowledged("key", Kind.REPEATED, "t", 2.0)
+    assert found(promised) == set()
+    promised.promises.acknowledged("key", Kind.REPEATED, "another", 3.0)
+    assert found(promised) == {"a key is one transfer"}
+
+
+def test_a_recovery_lasts_from_the_end_of_the_fault_to_the_next_completion() -> None:
+    recoveries = Recoveries()
+    recoveries.fault_ended(10.0)
+    recoveries.fault_ended(12.0)
+    recoveries.completed(15.0)
+    recoveries.completed(99.0)
+    recoveries.fault_ended(100.0)
+    assert recoveries.longest_seconds == 5.0
+    assert recoveries.missing == 1
+
+
+async def test_a_look_that_fails_is_unknown_and_makes_the_gap_longer() -> None:
+    reads = Reads("rows")
+    readable = iter([True, False, False, True])
+
+    async def look() -> None:
+        if not next(readable, False):
+            raise psycopg.OperationalError("it is away")
+
+    watching = asyncio.create_task(look_again_and_again(reads, look, seconds=0.1))
+    began = time.monotonic()
+    while reads.succeeded < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    watching.cancel()
+    assert reads.unknown >= 2
+    assert 0.25 < reads.longest_gap_seconds <= time.monotonic() - began
+
+
+async def test_a_check_with_a_defect_of_its_own_is_not_taken_for_an_unreadable_database() -> None:
+    async def look() -> None:
+        raise psycopg.errors.UndefinedColumn("no such column")
+
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        await look_again_and_again(Reads("rows"), look, seconds=0.1)

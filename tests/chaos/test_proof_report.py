@@ -1,0 +1,63 @@
+"""docs/proof.md: every figure is one of a run's, and what has not run or not passed says so."""
+
+from typing import Any, Final
+
+from chaos.report import proof
+from chaos.summary import Summary
+
+RUN: Final = Summary(
+    passed=True, seed=42, commit="abc", minutes=60, command="make chaos SEED=42 MINUTES=60",
+    faults={"process_kill": 30, "link_cut": 12}, kills=30, transfers={"completed": 900, "rejected": 100}, accounts=1008,
+    valid=1000, valid_completed=900, ended_by_operators=3, requests=5000, requests_unknown=77, compared_with_api=2008,
+    compared_with_temporal=2005, opened_seconds=40.0, longest_recovery_seconds=12.3, longest_transfer_seconds=45.6,
+    settled_seconds=7.8,
+    reads=[{"check": "rows", "succeeded": 1800, "unknown": 20, "longest_gap_seconds": 31.0}], violations=0,
+)  # fmt: skip
+
+
+def page(**parts: Any) -> str:
+    return proof(parts)
+
+
+def test_the_chaos_runs_figures_are_told() -> None:
+    told = page(chaos=RUN.as_json())
+    for figure in (
+        "`abc`, 42",
+        "| 1000 |",
+        "900 of 1000 (90.0 %)",
+        "12.3 s",
+        "| process_kill | 30 |",
+        "| rows | 1800 | 20 |",
+    ):
+        assert figure in told
+
+
+def test_a_run_that_failed_is_told_as_that() -> None:
+    told = page(chaos=RUN.as_json() | {"passed": False, "violations": 2})
+    assert "**failed**: 2 violations" in told
+    assert "passed" not in told
+
+
+def test_what_has_not_run_claims_nothing() -> None:
+    told = page(mutations=[{"name": "no tombstone", "caught_by": ["test_a", "test_b"], "caught": True}])
+    assert told.count("Not run yet.") == 3
+    assert "1 of 1 are caught" in told
+
+
+def test_a_bug_that_nobody_caught_stands_out() -> None:
+    assert "| no tombstone |  | **no** |" in page(
+        mutations=[{"name": "no tombstone", "caught_by": "", "caught": False}]
+    )
+
+
+def test_the_kill_matrix_is_a_table() -> None:
+    row = {
+        "process": "account-worker",
+        "point": "after commit",
+        "kills": 4,
+        "outcome": "completed",
+        "recovery_seconds": 3,
+    }
+    told = page(kill_matrix=[row])
+    assert "4 times in all" in told
+    assert "| account-worker | after commit | 4 | completed | 3 |" in told

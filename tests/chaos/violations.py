@@ -1,0 +1,35 @@
+"""What a chaos run has found to be wrong, each once, with the time at which it was first seen."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chaos.journal import Journal
+
+_MOST: Final = 500
+"""One is too many; more than these help nobody to find the cause, and the journal has them all."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    at: float
+    check: str
+    detail: str
+    transfer_id: str | None
+
+
+class Violations:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._known: dict[tuple[str, str], Violation] = {}
+
+    def add(self, check: str, detail: str, transfer_id: str | None = None) -> None:
+        if (check, detail) in self._known:
+            return
+        violation = Violation(round(self._journal.now, 3), check, detail, transfer_id)
+        if len(self._known) < _MOST:
+            self._known[check, detail] = violation
+        self._journal.write("violation", check=check, detail=detail, transfer_id=transfer_id)
+
+    @property
+    def all(self) -> list[Violation]:
+        return list(self._known.values())
