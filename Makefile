@@ -14,7 +14,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test nightly runtime development
+.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos proof nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,13 @@ test: development ## All tests; those that need Docker or a browser say why they
 	$(BIN)/pytest -n 2 -m system $(PYTEST_ARGS)
 	$(BIN)/pytest -m browser $(PYTEST_ARGS)
 	$(BIN)/pytest -m compose $(PYTEST_ARGS)
+
+chaos: development ## Break everything for some minutes: make chaos SEED=42 MINUTES=60 FAULTS=kill,link DOCKER=no
+	@$(BIN)/python tests/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	    $(if $(FAULTS),--faults $(FAULTS)) $(if $(DOCKER),--docker $(DOCKER))
+
+proof: $(INSTALLED) ## Write docs/proof.md from what the runs have measured
+	@$(BIN)/python tests/chaos/report.py
 
 nightly: development ## The tests that take minutes and gigabytes: two transfers' every state
 	$(BIN)/pytest -m nightly $(PYTEST_ARGS)

@@ -8,9 +8,9 @@ def main() -> int:
     here = Path(__file__).resolve().parent
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != here]
     sys.path += [str(here.parent), str(here.parents[1] / "deploy" / "local")]
-    from chaos import chaos_cli  # noqa: PLC0415 - found only by now
+    from chaos.chaos_cli import main as run  # noqa: PLC0415 - found only by now
 
-    return chaos_cli.main()
+    return run()
 
 
 if __name__ == "__main__":

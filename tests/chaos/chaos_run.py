@@ -2,21 +2,25 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 import httpx
+from chaos.chaos_system import ChaosSystem
 from chaos.checks import ContinuousChecks
 from chaos.closed_workflows import ClosedWorkflows
+from chaos.effect import Effect
+from chaos.faults import inject
 from chaos.final_checks import Compared, FinalChecks
 from chaos.findings import Findings
 from chaos.load import Load
 from chaos.reads import LONGEST_GAP_SECONDS, Reads
 from chaos.row_watch import RowWatch
+from chaos.schedule import FaultKind, ScheduledFault
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -25,45 +29,24 @@ _OPENED_WITHIN_SECONDS: Final = 600
 LEAD_SECONDS: Final = 5.0
 """Load alone, before the first fault and after the last one."""
 _LOOK_SECONDS: Final = 1.0
-
-
-class System(Protocol):
-    """The running system; the URLs lead past the fault proxies, but for the gateway's."""
-
-    @property
-    def gateway_url(self) -> str: ...
-    @property
-    def accounts_url(self) -> str: ...
-    @property
-    def ledger_url(self) -> str: ...
-    @property
-    def temporal_address(self) -> str: ...
-    @property
-    def logs(self) -> Path: ...
-
-    async def heal(self) -> None:
-        """Everything runs, every link passes; returns when all is ready."""
-
-
-class Fault(Protocol):
-    @property
-    def at_seconds(self) -> float: ...
-    @property
-    def kind(self) -> str: ...
+_TRANSFER: Final = re.compile(r"transfer-([0-9a-f-]{36})")
+"""What the faults of workflows say that they have struck."""
 
 
 class Observer(Protocol):
     """Told what happens while it happens."""
 
     def phase(self, text: str) -> None: ...
-    def fault_began(self, fault: Fault) -> None: ...
-    def fault_ended(self, fault: Fault, *, seconds: float) -> None: ...
+    def fault_began(self, fault: ScheduledFault) -> None: ...
+    def fault_ended(self, fault: ScheduledFault, effect: Effect) -> None: ...
 
 
 @dataclass(frozen=True)
 class Outcome:
     faults: Counter[str]
-    """Injected, by kind."""
+    """By kind, those that had an effect."""
+    without_effect: Counter[str]
+    """What they would have broken was away itself."""
     compared: Compared
     reads: list[Reads]
     opened_seconds: float
@@ -73,17 +56,18 @@ class Outcome:
 
 
 class ChaosRun:
-    def __init__(self, system: System, findings: Findings, observer: Observer) -> None:
+    def __init__(self, system: ChaosSystem, findings: Findings, observer: Observer) -> None:
         self._system = system
         self._findings = findings
         self._observer = observer
         self._rows = RowWatch(system.accounts_url, system.ledger_url, findings.violations)
         self._injected: Counter[str] = Counter()
+        self._without_effect: Counter[str] = Counter()
+        self._struck: set[str] = set()
+        self._deleted: set[str] = set()
 
-    async def run(
-        self, seed: int, faults: Sequence[Fault], inject: Callable[[Fault], Awaitable[object]], *, seconds: float
-    ) -> Outcome:
-        """`inject` returns when the fault is over; `at_seconds` counts from the moment at which the load begins."""
+    async def run(self, seed: int, faults: Sequence[ScheduledFault], *, seconds: float) -> Outcome:
+        """The faults' times count from the moment at which the load begins."""
         temporal = await Client.connect(self._system.temporal_address, data_converter=pydantic_data_converter)
         workflows = ClosedWorkflows(self._system.accounts_url, temporal, self._findings.violations)
         load = Load(self._system.gateway_url, seed, self._findings)
@@ -91,16 +75,27 @@ class ChaosRun:
             checks = ContinuousChecks(self._rows, workflows, api, self._findings)
             async with _in_background(checks.run()):
                 opened_seconds = await self._open_accounts(load)
-                healed_seconds, healed_at = await self._under_load(load, faults, inject, seconds)
+                healed_seconds, healed_at = await self._under_load(load, faults, seconds)
                 settled_seconds = await self._settle(healed_at)
             self._judge_reads(checks.reads)
             await checks.look_at_rows()
             self._observer.phase("Compare every transfer: API, databases, Temporal")
             final_checks = FinalChecks(self._rows, api, temporal, self._findings)
             compared = await final_checks.run(
-                self._system.accounts_url, self._system.ledger_url, ended_by_operators=workflows.terminated
+                self._system.accounts_url,
+                self._system.ledger_url,
+                ended_by_operators=workflows.terminated | self._struck,
+                deleted=self._deleted,
             )
-        return Outcome(self._injected, compared, checks.reads, opened_seconds, healed_seconds, settled_seconds)
+        return Outcome(
+            self._injected,
+            self._without_effect,
+            compared,
+            checks.reads,
+            opened_seconds,
+            healed_seconds,
+            settled_seconds,
+        )
 
     async def _open_accounts(self, load: Load) -> float:
         self._observer.phase("Open the accounts, side by side")
@@ -111,13 +106,7 @@ class ChaosRun:
                 await asyncio.sleep(_LOOK_SECONDS)
         return time.monotonic() - began
 
-    async def _under_load(
-        self,
-        load: Load,
-        faults: Sequence[Fault],
-        inject: Callable[[Fault], Awaitable[object]],
-        seconds: float,
-    ) -> tuple[float, float]:
+    async def _under_load(self, load: Load, faults: Sequence[ScheduledFault], seconds: float) -> tuple[float, float]:
         """Answers how long healing took, and when it was done (monotonic)."""
         stop = asyncio.Event()
         clients = asyncio.create_task(load.run(stop))
@@ -126,7 +115,7 @@ class ChaosRun:
             began = time.monotonic()
             async with asyncio.TaskGroup() as injections:
                 for fault in faults:
-                    injections.create_task(self._inject_in_time(fault, inject, began))
+                    injections.create_task(self._inject_in_time(fault, began))
                 injections.create_task(asyncio.sleep(seconds))
             self._observer.phase("Heal everything")
             healing = time.monotonic()
@@ -140,16 +129,21 @@ class ChaosRun:
             clients.cancel()
         return healed_at - healing, healed_at
 
-    async def _inject_in_time(self, fault: Fault, inject: Callable[[Fault], Awaitable[object]], began: float) -> None:
+    async def _inject_in_time(self, fault: ScheduledFault, began: float) -> None:
         await asyncio.sleep(began + fault.at_seconds - time.monotonic())
         self._observer.fault_began(fault)
         self._findings.journal.write("fault began", fault=repr(fault))
-        fault_began = time.monotonic()
-        await inject(fault)
-        self._injected[str(fault.kind)] += 1
-        self._findings.journal.write("fault ended", fault=repr(fault))
-        self._findings.recoveries.fault_ended(self._findings.journal.now)
-        self._observer.fault_ended(fault, seconds=time.monotonic() - fault_began)
+        effect = await inject(self._system, fault)
+        self._findings.journal.write("fault ended", fault=repr(fault), effect=effect.count, what=effect.what)
+        self._observer.fault_ended(fault, effect)
+        self._struck.update(_TRANSFER.findall(effect.what))
+        if fault.kind is FaultKind.WORKFLOW_DELETED:
+            self._deleted.update(_TRANSFER.findall(effect.what))
+        if effect.count:
+            self._injected[fault.kind] += 1
+            self._findings.recoveries.fault_ended(self._findings.journal.now)
+        else:
+            self._without_effect[fault.kind] += 1
 
     async def _until_acknowledged(self, clients: "asyncio.Task[None]", healed_at: float) -> None:
         """Clients repeat what they got no answer to; a defect among them is raised here."""
@@ -168,7 +162,8 @@ class ChaosRun:
         return time.monotonic() - healed_at
 
     def _is_settled(self) -> bool:
-        return not self._findings.promises.open and not self._rows.not_final
+        known = [promise for promise in self._findings.promises.open if promise.transfer_id not in self._deleted]
+        return not known and not self._rows.not_final
 
     def _judge_reads(self, all_reads: Sequence[Reads]) -> None:
         for reads in all_reads:

@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.findings import Findings
+from chaos.load import AS_PROMISED
 from chaos.reads import Reads, UnreadableError, look_again_and_again
 from chaos.row_watch import RowWatch
 
@@ -65,8 +66,6 @@ class ContinuousChecks:
         if answer.status_code >= 500:
             raise UnreadableError(f"{path}: {answer.status_code}")
         if answer.status_code != 200:
-            self._findings.violations.add(
-                "every answer is one that the API promises", f"GET {path}: {answer.status_code} {answer.text[:500]}"
-            )
+            self._findings.violations.add(AS_PROMISED, f"GET {path}: {answer.status_code} {answer.text[:500]}")
             raise UnreadableError(f"{path}: {answer.status_code}")
         return answer

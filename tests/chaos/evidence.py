@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from chaos.chaos_run import System
+from chaos.chaos_system import ChaosSystem
 from chaos.violations import Violation
 from psycopg import sql
 from temporalio.client import Client
@@ -45,7 +45,7 @@ def write_json(file: Path, content: object) -> None:
     _write(file, json.dumps(content, indent=2, default=str) + "\n")
 
 
-async def keep_everything(folder: Path, found: list[Violation], system: System) -> None:
+async def keep_everything(folder: Path, found: list[Violation], system: ChaosSystem) -> None:
     """While the system still runs; its logs stand in its own folder. What can't be read is said in its file."""
     write_json(folder / "violations.json", [asdict(violation) for violation in found])
     for name, url in (("accounts", system.accounts_url), ("ledger", system.ledger_url)):

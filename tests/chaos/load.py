@@ -14,6 +14,7 @@ from chaos.promises import FINAL, Json, Promise
 
 OPERATIONS_PER_SECOND: Final = 10.0
 """What two cores carry with faults going on; a measured bound on Temporal's development server is 15 to 35."""
+AS_PROMISED: Final = "every answer is one that the API promises"
 _WAIT_SECONDS: Final = 5
 _PATIENCE_SECONDS: Final = 20
 """So long a client watches one transfer before it goes on to its next operation: a bound on transfers in flight."""
@@ -99,7 +100,7 @@ class Load:
             return None
         transfer = answer.json()
         if operation.kind is Kind.REPEATED and "Idempotent-Replayed" not in answer.headers:
-            self._surprised(operation, answer)
+            self._surprised(operation, answer, transfer["id"])
         promise = self._promises.acknowledged(operation.key, operation.kind, transfer["id"], asked_at)
         self._promises.told(transfer, self._journal.now)
         if operation.kind is Kind.CANCELLED:
@@ -117,12 +118,12 @@ class Load:
         path = f"/transfers/{promise.transfer_id}/cancel"
         answer = await self._answer(operation, f"POST {path}", lambda: self._http.post(path))
         if answer.status_code not in (202, 409):
-            self._surprised(operation, answer)
+            self._surprised(operation, answer, promise.transfer_id)
 
     async def _try_another_body(self, operation: Operation) -> None:
         answer = await self._post(operation)
         if answer.status_code != 422:
-            self._surprised(operation, answer)
+            self._surprised(operation, answer, self._promises.of_key(operation.key).transfer_id)
 
     async def _read(self, operation: Operation) -> None:
         promise = self._promises.of_key(operation.key)
@@ -154,7 +155,7 @@ class Load:
         if answer.status_code == 200:
             self._promises.told(answer.json(), self._journal.now)
         elif answer.status_code != 304:
-            self._surprised(operation, answer)
+            self._surprised(operation, answer, promise.transfer_id)
         return answer
 
     async def _answer(
@@ -176,6 +177,6 @@ class Load:
             await asyncio.sleep(longest * (0.5 + jitter.random() / 2))
         raise AssertionError("it is repeated without an end")
 
-    def _surprised(self, operation: Operation, answer: httpx.Response) -> None:
+    def _surprised(self, operation: Operation, answer: httpx.Response, transfer_id: str | None = None) -> None:
         detail = f"{operation.kind} {operation.key}: {answer.status_code} {answer.text[:500]}"
-        self._violations.add("every answer is one that the API promises", detail)
+        self._violations.add(AS_PROMISED, detail, transfer_id)

@@ -42,6 +42,12 @@ def _chaos(run: Json) -> Iterator[str]:
     yield ""
     yield from _table(("fault", "injected"), run["faults"].items())
     yield ""
+    if run["faults_without_effect"]:
+        met_nothing = ", ".join(f"{number} {kind}" for kind, number in run["faults_without_effect"].items())
+        yield f"Not counted, for what they would have broken was away itself: {met_nothing}."
+    for kind, reason in run["faults_impossible"].items():
+        yield f"Not possible on this machine: {kind} ({reason})."
+    yield ""
     yield from _table(
         ("checked all the time", "read", "unknown", "longest time without"),
         (

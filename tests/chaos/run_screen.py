@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from chaos.chaos_run import Fault
+from chaos.effect import Effect
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
+from chaos.schedule import ScheduledFault
 from chaos.summary import Summary
 from chaos.violations import Violation
 from rich.console import Console
@@ -30,13 +31,13 @@ class RunScreen:
     def phase(self, text: str) -> None:
         self._write(Text(text, "bold"))
 
-    def fault_began(self, fault: Fault) -> None:
-        self._under_way.append(str(fault))
-        self._write(Text(f"✗ {fault}", "yellow"))
+    def fault_began(self, fault: ScheduledFault) -> None:
+        self._under_way.append(_named(fault))
+        self._write(Text(f"✗ {_named(fault)}", "yellow"))
 
-    def fault_ended(self, fault: Fault, *, seconds: float) -> None:
-        self._under_way.remove(str(fault))
-        self._write(Text(f"✓ {fault}: over after {seconds:.1f} s", "green"))
+    def fault_ended(self, fault: ScheduledFault, effect: Effect) -> None:
+        self._under_way.remove(_named(fault))
+        self._write(Text(f"✓ over: {effect.what}" if effect.count else f"· no effect: {effect.what}", "green"))
 
     @asynccontextmanager
     async def status_line(self) -> AsyncIterator[None]:
@@ -84,3 +85,7 @@ class RunScreen:
     def _time(self) -> str:
         minutes, seconds = divmod(int(self._findings.journal.now), 60)
         return f"{minutes:02}:{seconds:02}"
+
+
+def _named(fault: ScheduledFault) -> str:
+    return f"{fault.kind.replace('_', ' ')}: {fault.target}"

@@ -1,10 +1,11 @@
 """The figures of one chaos run, as the terminal, the evidence folder and docs/proof.md have them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from chaos.chaos_run import Outcome
+from chaos.evidence import commit
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
 
@@ -19,6 +20,9 @@ class Summary:
     minutes: float
     command: str
     faults: dict[str, int]
+    faults_without_effect: dict[str, int]
+    faults_impossible: dict[str, str]
+    """By kind, why this machine doesn't allow it."""
     kills: int
     transfers: dict[str, int]
     accounts: int
@@ -42,6 +46,10 @@ class Summary:
     def lines(self) -> Iterator[str]:
         total = sum(self.transfers.values())
         yield f"{'faults':<22}{sum(self.faults.values())}: " + _listed(self.faults)
+        if self.faults_without_effect:
+            yield f"{'  without effect':<22}{_listed(self.faults_without_effect)}"
+        for kind, reason in self.faults_impossible.items():
+            yield f"{'  impossible here':<22}{kind}: {reason}"
         yield f"{'transfers':<22}{total}: " + _listed(self.transfers)
         share = 100 * self.valid_completed / self.valid if self.valid else 0.0
         yield f"{'valid completed':<22}{self.valid_completed} of {self.valid}: {share:.1f} %"
@@ -69,24 +77,27 @@ class Plan:
     minutes: float
     kinds: tuple[str, ...]
     """Empty for all."""
+    docker: bool = False
 
     @property
     def command(self) -> str:
         faults = f" FAULTS={','.join(self.kinds)}" if self.kinds else ""
-        return f"make chaos SEED={self.seed} MINUTES={self.minutes:g}{faults}"
+        return f"make chaos SEED={self.seed} MINUTES={self.minutes:g}{faults} DOCKER={'yes' if self.docker else 'no'}"
 
 
-def summarise(plan: Plan, outcome: Outcome, findings: Findings, commit: str) -> Summary:
+def summarise(plan: Plan, outcome: Outcome, findings: Findings, *, impossible: Mapping[str, str]) -> Summary:
     promises = findings.promises.all
     durations = [promise.ended_at - promise.asked_at for promise in promises if promise.ended_at and promise.kind]
     answers = findings.journal.answers
     return Summary(
         passed=not findings.violations.all,
         seed=plan.seed,
-        commit=commit,
+        commit=commit(),
         minutes=plan.minutes,
         command=plan.command,
         faults=dict(outcome.faults.most_common()),
+        faults_without_effect=dict(outcome.without_effect.most_common()),
+        faults_impossible=dict(impossible),
         kills=sum(number for kind, number in outcome.faults.items() if "kill" in kind),
         transfers=dict(findings.promises.statuses.most_common()),
         accounts=sum(promise.kind is None for promise in promises),

@@ -1,5 +1,6 @@
 """What a chaos run has found to be wrong, each once, with the time at which it was first seen."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,15 @@ class Violations:
         if len(self._known) < _MOST:
             self._known[check, detail] = violation
         self._journal.write("violation", check=check, detail=detail, transfer_id=transfer_id)
+
+    def excuse(self, check: str, transfer_ids: Collection[str]) -> int:
+        """Takes back what was found by this check on these transfers; answers how much that was."""
+        excused = [
+            key for key, found in self._known.items() if found.check == check and found.transfer_id in transfer_ids
+        ]
+        for key in excused:
+            del self._known[key]
+        return len(excused)
 
     @property
     def all(self) -> list[Violation]:
