@@ -70,6 +70,6 @@ def impossible_here(system: ChaosSystem) -> dict[FaultKind, str]:
     reasons: dict[FaultKind, str] = {}
     if problem := next((server.disk.problem for server in system.databases.values() if server.disk.problem), ""):
         reasons[FaultKind.DISK_FULL] = problem
-    if clocks.library() is None:
+    if not clocks.can_step():
         reasons[FaultKind.CLOCK_STEP] = clocks.PROBLEM
     return reasons
