@@ -12,6 +12,7 @@ from transfer_contract.names import TaskQueue
 
 from service_runtime.activity_interceptor import StepInterceptor
 from service_runtime.settings import WorkerSettings
+from service_runtime.worker_fault_points import activity_fault_points
 
 HEARTBEAT_THROTTLE: Final = timedelta(seconds=1)
 """The SDK holds heartbeats back for up to 30 s; here each one counts, for a killed worker is told by a missing one."""
@@ -34,7 +35,7 @@ def activity_worker(
         activities=activities,
         activity_executor=ThreadPoolExecutor(settings.max_concurrent_activities, thread_name_prefix="activity"),
         max_concurrent_activities=settings.max_concurrent_activities,
-        interceptors=[StepInterceptor(client, registry)],
+        interceptors=[StepInterceptor(client, registry), *activity_fault_points(settings.process)],
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from transfer_contract.names import Process
 
+from service_runtime.fault_points import add_request_fault_points
 from service_runtime.problems import install_problem_handlers
 from service_runtime.request_id import RequestIdMiddleware
 from service_runtime.settings import ServiceSettings
@@ -45,6 +46,7 @@ def create_app(
     app = FastAPI(title=process.value, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
+    add_request_fault_points(app, process)
     app.add_middleware(RequestIdMiddleware)
 
     @app.get("/healthz", include_in_schema=False)

@@ -7,9 +7,10 @@ from prometheus_client import CollectorRegistry
 from service_runtime.activity_interceptor import StepInterceptor
 from service_runtime.activity_worker import HEARTBEAT_THROTTLE
 from service_runtime.internal_client import InternalClient
+from service_runtime.worker_fault_points import activity_fault_points, workflow_runner
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from transfer_contract.names import TaskQueue
 
 from workflow_handler.abandoned import AbandonedTransfers
@@ -44,10 +45,10 @@ def build_worker(
         workflows=[TransferMoney, FinishTransfer, ReconcileTransfers],
         activities=[abandoned.find_abandoned_transfers],
         max_concurrent_activities=SEARCHES_AT_ONCE,
-        interceptors=[StepInterceptor(client, registry)],
+        interceptors=[StepInterceptor(client, registry), *activity_fault_points(settings.process)],
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        workflow_runner=workflow_runner(settings.process),
         identity=identity,
         max_cached_workflows=settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
