@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import leftovers
@@ -28,12 +29,11 @@ def environment(local_dir: Path, state: State) -> dict[str, str]:
     return inherited | processes.shared_environment(state) | {leftovers.MARK: str(local_dir)}
 
 
-def start(local_dir: Path, root: Path, state: State, programs: Path) -> None:
+def start(local_dir: Path, root: Path, state: State, programs: Path, variables: Mapping[str, str]) -> None:
     """Returns when it answers; none of the processes is started by that."""
     (local_dir / "logs").mkdir(exist_ok=True)
     supervisor_config.write(local_dir, root, state, processes.specs(local_dir, state, programs))
     command = [str(Path(sys.prefix) / "bin" / "supervisord"), "-c", "supervisord.conf"]
-    variables = environment(local_dir, state)
     done = subprocess.run(command, cwd=local_dir, env=variables, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         log = local_dir / "logs" / "supervisord.log"

@@ -14,7 +14,7 @@ import dataclasses
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +59,14 @@ class Stack:
         ports: PublishedPorts | None = None,
         programs: Path = processes.PROGRAMS,
         report: Callable[[str], None] = _silent,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
+        """`variables`: what all its processes get besides in their environment."""
         self.local_dir = local_dir.resolve()
         self._ports = ports
         self._programs = programs
         self._report = report
+        self._variables = dict(variables or {})
 
     def up(self, *, demo_data: bool = True, demo_faults: bool = True) -> bool:
         """Returns when everything is ready: True, or False where it was already. Otherwise leaves nothing running."""
@@ -167,12 +170,13 @@ class Stack:
         return True
 
     def _start_everything(self, state: State, *, demo_data: bool) -> None:
-        daemon.start(self.local_dir, ROOT, state, self._programs)
+        environment = daemon.environment(self.local_dir, state) | self._variables
+        daemon.start(self.local_dir, ROOT, state, self._programs, environment)
         startup = Startup(
             self.local_dir,
             state,
             self._programs,
-            environment=daemon.environment(self.local_dir, state),
+            environment=environment,
             report=self._report,
         )
         asyncio.run(startup.run(demo_data=demo_data))

@@ -92,9 +92,9 @@ class RunningSystem:
 
 
 @asynccontextmanager
-async def running_system(folder: Path) -> AsyncIterator[RunningSystem]:
-    """Demo faults on, no demo accounts, free ports. Ends what it started, and first checks the money."""
-    stack = Stack(folder, ports=PublishedPorts(free_port(), free_port()))
+async def running_system(folder: Path, **variables: str) -> AsyncIterator[RunningSystem]:
+    """Demo faults on, no demo accounts, free ports; with `variables` in its environment. Ends it after checking the money."""
+    stack = Stack(folder, ports=PublishedPorts(free_port(), free_port()), variables=variables)
     await asyncio.to_thread(stack.up, demo_data=False, demo_faults=True)
     try:
         async with PublicApi(stack.gateway_url) as api, httpx.AsyncClient(timeout=3, trust_env=False) as probe:
