@@ -93,7 +93,7 @@ class RunningSystem:
 
 @asynccontextmanager
 async def running_system(folder: Path, **variables: str) -> AsyncIterator[RunningSystem]:
-    """Demo faults on, no demo accounts, free ports; with `variables` in its environment. Ends it after checking the money."""
+    """Demo faults on, no demo data, free ports, `variables` in the environment. Ended after a check of its money."""
     stack = Stack(folder, ports=PublishedPorts(free_port(), free_port()), variables=variables)
     await asyncio.to_thread(stack.up, demo_data=False, demo_faults=True)
     try:

@@ -1,0 +1,241 @@
+"""The transfers that processes are killed around: each with its client, in one of the states of the kill matrix."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+from system.lost_workflows import is_known
+from system.public_api import Json, new_transfer, step_is
+from system.row_locks import account_locked
+from system.running_system import RunningSystem
+from temporalio.client import Client
+from transfer_contract.identity import opening_transfer_id, transfer_id_from_key
+from transfer_contract.names import RECONCILE_TRANSFERS, TaskQueue, finisher_id, workflow_id
+
+_PATIENCE_SECONDS: Final = 60
+_LOOK_SECONDS: Final = 0.1
+_AGAIN_SECONDS: Final = 0.2
+
+Money = Mapping[str, tuple[str, str]]
+"""Balance and held credit by account."""
+
+
+@dataclass
+class Subject:
+    """One transfer and the client who wants it, and repeats with its key what gets no answer."""
+
+    http: httpx.AsyncClient
+    transfer_id: str
+    body: Json
+    money_at_end: Mapping[str, Money]
+    """By final status."""
+    path: str = "/transfers"
+    key: str = field(default_factory=lambda: str(uuid4()))
+    request_id: str = field(default_factory=lambda: f"killed-{uuid4().hex}")
+    go_on: Callable[[], Coroutine[Any, Any, object]] = field(init=False)
+    """Makes it go on from the state that it is in, to its end."""
+
+    @property
+    def destination(self) -> str:
+        """Nobody else's transfer goes there."""
+        return str(self.body.get("destination_account", self.body.get("id")))
+
+    async def post(self) -> httpx.Response:
+        response = await self._answer("POST", self.path, json=self.body, key=self.key)
+        assert response.is_success, response.text
+        return response
+
+    async def read(self) -> httpx.Response:
+        response = await self._answer("GET", f"/transfers/{self.transfer_id}")
+        assert response.status_code == 200, response.text
+        return response
+
+    async def cancel(self) -> httpx.Response:
+        response = await self._answer("POST", f"/transfers/{self.transfer_id}/cancel")
+        assert response.status_code == 202, response.text
+        return response
+
+    async def retry(self) -> httpx.Response:
+        """409 where the retry before it has worked, and only its answer was lost."""
+        response = await self._answer("POST", f"/transfers/{self.transfer_id}/retry")
+        assert response.status_code in (202, 409), response.text
+        return response
+
+    async def _answer(
+        self, method: str, path: str, *, key: str | None = None, json: Json | None = None
+    ) -> httpx.Response:
+        headers = {"X-Request-Id": self.request_id} | ({"Idempotency-Key": key} if key else {})
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                response = await self.http.request(method, path, headers=headers, json=json)
+            except httpx.TransportError as error:
+                told = repr(error)
+            else:
+                if response.status_code != 503:
+                    return response
+                told = response.text
+            assert time.monotonic() < deadline, f"{method} {path}: {told}"
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
+class Scene:
+    """A running system on which subjects are brought into their states."""
+
+    def __init__(self, system: RunningSystem, temporal: Client) -> None:
+        self.system = system
+        self.temporal = temporal
+        self._parked: asyncio.Queue[Subject] = asyncio.Queue()
+
+    async def subject(self, **fields: str) -> Subject:
+        source, destination = await self.system.api.open_pair()
+        key = str(uuid4())
+        return Subject(
+            self.system.api.http,
+            transfer_id_from_key(key),
+            new_transfer(source, destination, **fields),
+            {
+                "completed": {source: ("99.00", "0.00"), destination: ("1.00", "0.00")},
+                "compensated": {source: ("100.00", "0.00"), destination: ("0.00", "0.00")},
+            },
+            key=key,
+        )
+
+    async def prepare_parked(self, count: int) -> None:
+        """Begins them: it takes half a minute until a transfer is parked."""
+        for _ in range(count):
+            subject = await self.subject(scenario="compensation_fails")
+            await subject.post()
+            self._parked.put_nowait(subject)
+
+    async def parked(self) -> Subject:
+        subject = await self._parked.get()
+        await self.system.api.until(subject.transfer_id, lambda transfer: transfer["status"] == "needs_attention")
+        return subject
+
+    async def start_reconciler(self) -> None:
+        """By hand; the schedule's runs are paused, so that nobody else takes a transfer over."""
+        await self.temporal.start_workflow(
+            RECONCILE_TRANSFERS, id=f"reconcile-{uuid4()}", task_queue=TaskQueue.TRANSFERS
+        )
+
+    async def terminate(self, subject: Subject) -> None:
+        """Returns when a search can see it."""
+        await self.temporal.get_workflow_handle(workflow_id(subject.transfer_id)).terminate("by the test")
+        query = f"WorkflowId = '{workflow_id(subject.transfer_id)}' AND ExecutionStatus = 'Terminated'"
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while (await self.temporal.count_workflows(query)).count == 0:  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def until_taken_over(self, subject: Subject) -> None:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while not await is_known(self.temporal, finisher_id(subject.transfer_id)):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_SECONDS)
+
+
+Situation = Callable[[Scene], AbstractAsyncContextManager[Subject]]
+
+
+def new(**fields: str) -> Situation:
+    """Nothing has been asked for yet."""
+
+    @asynccontextmanager
+    async def situation(scene: Scene) -> AsyncIterator[Subject]:
+        subject = await scene.subject(**fields)
+        subject.go_on = subject.post
+        yield subject
+
+    return situation
+
+
+@asynccontextmanager
+async def new_account(scene: Scene) -> AsyncIterator[Subject]:
+    """An account that isn't there yet, and the transfer that is to bring its opening balance."""
+    account = f"account-{uuid4().hex[:12]}"
+    body = {"id": account, "owner": "Somebody", "currency": "EUR", "opening_balance": "100.00"}
+    money = {"completed": {account: ("100.00", "0.00")}}
+    subject = Subject(scene.system.api.http, opening_transfer_id(account), body, money, path="/accounts")
+    subject.go_on = subject.post
+    yield subject
+
+
+@asynccontextmanager
+async def depositing(scene: Scene) -> AsyncIterator[Subject]:
+    """An attempt of its deposit waits for the destination's row, with a transaction open."""
+    async with AsyncExitStack() as lock:
+        subject = await scene.subject()
+        row = await lock.enter_async_context(account_locked(scene.system.accounts_url, subject.destination))
+        await subject.post()
+        await row.until_a_transaction_waits()
+        subject.go_on = lock.aclose
+        yield subject
+
+
+@asynccontextmanager
+async def recording(scene: Scene) -> AsyncIterator[Subject]:
+    """The same of its record: it is about to pass the point of no return."""
+    async with AsyncExitStack() as lock:
+        subject = await scene.subject()
+        row = await lock.enter_async_context(account_locked(scene.system.ledger_url, subject.body["source_account"]))
+        await subject.post()
+        await row.until_a_transaction_waits()
+        subject.go_on = lock.aclose
+        yield subject
+
+
+@asynccontextmanager
+async def compensating(scene: Scene) -> AsyncIterator[Subject]:
+    """Cancelled in its deposit, behind whose open transaction `deposit_compensation` waits."""
+    async with depositing(scene) as subject:
+        await subject.cancel()
+        await scene.system.api.until(subject.transfer_id, step_is("deposit_compensation", "running"))
+        yield subject
+
+
+@asynccontextmanager
+async def parked(scene: Scene) -> AsyncIterator[Subject]:
+    """Its `withdraw_compensation` fails, and waits for an operator."""
+    subject = await scene.parked()
+    subject.go_on = subject.retry
+    yield subject
+
+
+@asynccontextmanager
+async def abandoned(scene: Scene) -> AsyncIterator[Subject]:
+    """Its workflow is terminated in the deposit; then the late attempt applies, and the reconciler begins to search."""
+    async with depositing(scene) as subject:
+        unlock = subject.go_on
+        await scene.terminate(subject)
+
+        async def go_on() -> None:
+            await unlock()
+            await scene.start_reconciler()
+
+        subject.go_on = go_on
+        yield subject
+
+
+@asynccontextmanager
+async def abandoned_past_its_record(scene: Scene) -> AsyncIterator[Subject]:
+    """Its workflow is terminated in the record; then the late attempt applies, past the point of no return."""
+    async with recording(scene) as subject:
+        await scene.terminate(subject)
+        await subject.go_on()
+        subject.go_on = scene.start_reconciler
+        yield subject
+
+
+@asynccontextmanager
+async def reconciling(scene: Scene) -> AsyncIterator[Subject]:
+    """The reconciler has shut its door; `deposit_compensation` waits behind the late attempt's open transaction."""
+    async with depositing(scene) as subject:
+        await scene.terminate(subject)
+        await scene.start_reconciler()
+        await scene.until_taken_over(subject)
+        await scene.system.api.until(subject.transfer_id, step_is("deposit_compensation", "running"))
+        yield subject
