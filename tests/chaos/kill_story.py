@@ -73,6 +73,7 @@ async def play(cell: Cell, scene: Scene, folder: FaultPointFolder) -> Row:
         async with asyncio.timeout(_CELL_SECONDS), cell.situation(scene) as subject:
             if cell.asked is not None:
                 await _kill_while_asked(cell.asked, subject, scene, folder, deaths)
+                await deaths.until_back()
                 status = (await subject.read()).json()["status"]
                 assert status in _STILL[cell.moment], f"{status} after the first kill"
             transfer = await _kill_on_its_way(cell, subject, scene, folder, deaths)
