@@ -14,7 +14,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos proof nightly runtime development
+.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos kill-matrix proof nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ test: development ## All tests; those that need Docker or a browser say why they
 chaos: development ## Break everything for some minutes: make chaos SEED=42 MINUTES=60 FAULTS=kill,link DOCKER=no
 	@$(BIN)/python tests/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
 	    $(if $(FAULTS),--faults $(FAULTS)) $(if $(DOCKER),--docker $(DOCKER))
+
+kill-matrix: development ## SIGKILL each process exactly at each point, restart it and check; prints the table
+	@$(BIN)/pytest -m kill_matrix $(PYTEST_ARGS)
 
 proof: $(INSTALLED) ## Write docs/proof.md from what the runs have measured
 	@$(BIN)/python tests/chaos/report.py

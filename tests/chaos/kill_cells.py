@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from chaos.kill_points import Point
-from chaos.kill_subjects import Situation, Subject
+from chaos.kill_situations import Situation
+from chaos.kill_subjects import Subject
 
 
 class Moment(StrEnum):

@@ -21,9 +21,8 @@ from chaos.kill_points import (
     step,
     task,
 )
-from chaos.kill_subjects import (
+from chaos.kill_situations import (
     Situation,
-    Subject,
     abandoned,
     abandoned_past_its_record,
     compensating,
@@ -33,6 +32,7 @@ from chaos.kill_subjects import (
     reconciling,
     recording,
 )
+from chaos.kill_subjects import Subject
 
 POST: Final = "POST /transfers"
 READ: Final = "GET /transfers/{id}"

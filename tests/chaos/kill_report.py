@@ -13,7 +13,7 @@ _HEAD: Final = ("process", "point", "killed", "kills", "outcome", "recovery")
 
 @dataclass(frozen=True)
 class Row:
-    """`recovery_seconds`: the longest time from a kill until what it held up had gone on."""
+    """`recovery_seconds`: the longest from a kill until what it held up had gone on, and the process was back."""
 
     cell: Cell
     kills: int
@@ -50,7 +50,7 @@ def write(rows: Sequence[Row], path: Path) -> None:
         {
             "process": row.cell.process,
             "point": row.cell.moment,
-            "killed": row.cell.places,
+            "killed": ", ".join(row.cell.places),
             "kills": row.kills,
             "outcome": row.outcome,
             "recovery_seconds": round(row.recovery_seconds, 1),

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from chaos.kill_cells import Asked, Cell, Moment
-from chaos.kill_points import FaultPointFolder, Standing
+from chaos.kill_points import Armed, FaultPointFolder
 from chaos.kill_report import Row
 from chaos.kill_subjects import Scene, Subject
 from money_checks import check_money
@@ -25,7 +25,7 @@ _STILL: Final = {
 
 
 class _Deaths:
-    """Of one process, each timed until what it held up has gone on."""
+    """Of one process, each timed until it is back, and what it held up has gone on."""
 
     def __init__(self, process: str, scene: Scene) -> None:
         self._process = process
@@ -34,8 +34,9 @@ class _Deaths:
         self.pids: list[int] = []
         self.slowest_seconds = 0.0
 
-    async def at(self, standing: Standing) -> None:
-        """Where a process stands that isn't the one to be killed, it goes on when the other one is back."""
+    async def at(self, armed: Armed) -> None:
+        """As soon as a process stands there. One that isn't to be killed goes on when the other is back."""
+        standing = await armed.standing(self._scene)
         if standing.point.work.process == self._process:
             self._kill(standing.pid)
         else:
@@ -72,12 +73,10 @@ async def play(cell: Cell, scene: Scene, folder: FaultPointFolder) -> Row:
     try:
         async with asyncio.timeout(_CELL_SECONDS), cell.situation(scene) as subject:
             if cell.asked is not None:
-                await _kill_while_asked(cell.asked, subject, scene, folder, deaths)
-                await deaths.until_back()
+                await _kill_while_asked(cell.asked, subject, folder, deaths)
                 status = (await subject.read()).json()["status"]
                 assert status in _STILL[cell.moment], f"{status} after the first kill"
-            transfer = await _kill_on_its_way(cell, subject, scene, folder, deaths)
-            await deaths.until_back()
+            transfer = await _kill_on_its_way(cell, subject, folder, deaths)
             await _check(cell, subject, transfer, scene)
     except Exception as problem:  # noqa: BLE001 - the other cells shall tell their outcome as well
         error = repr(problem)
@@ -85,9 +84,7 @@ async def play(cell: Cell, scene: Scene, folder: FaultPointFolder) -> Row:
     return Row(cell, len(deaths.pids), deaths.slowest_seconds, error)
 
 
-async def _kill_while_asked(
-    asked: Asked, subject: Subject, scene: Scene, folder: FaultPointFolder, deaths: _Deaths
-) -> None:
+async def _kill_while_asked(asked: Asked, subject: Subject, folder: FaultPointFolder, deaths: _Deaths) -> None:
     """The client repeats its request until it has its answer."""
     if asked.point is None:
         await deaths.idle()
@@ -96,21 +93,21 @@ async def _kill_while_asked(
         with folder.armed((asked.point,), subject) as [armed]:
             async with asyncio.TaskGroup() as clients:
                 clients.create_task(asked.request(subject))
-                await deaths.at(await armed.standing(scene))
+                await deaths.at(armed)
+    await deaths.until_back()
     deaths.gone_on()
 
 
-async def _kill_on_its_way(
-    cell: Cell, subject: Subject, scene: Scene, folder: FaultPointFolder, deaths: _Deaths
-) -> Json:
+async def _kill_on_its_way(cell: Cell, subject: Subject, folder: FaultPointFolder, deaths: _Deaths) -> Json:
     """The transfer as it ends."""
     with folder.armed(cell.on_its_way, subject) as points:
         async with asyncio.TaskGroup() as clients:
             clients.create_task(subject.go_on())
             for armed in points:
-                await deaths.at(await armed.standing(scene))
+                await deaths.at(armed)
     while (transfer := (await subject.read()).json())["status"] not in FINAL:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_SECONDS)
+    await deaths.until_back()
     deaths.gone_on()
     return dict(transfer)
 

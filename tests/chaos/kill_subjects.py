@@ -1,20 +1,18 @@
-"""The transfers that processes are killed around: each with its client, in one of the states of the kill matrix."""
+"""The transfers that processes are killed around, each with its client, and what can be done to them."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
 import httpx
 from system.lost_workflows import is_known
-from system.public_api import Json, new_transfer, step_is
-from system.row_locks import account_locked
+from system.public_api import Json, new_transfer
 from system.running_system import RunningSystem
 from temporalio.client import Client
-from transfer_contract.identity import opening_transfer_id, transfer_id_from_key
+from transfer_contract.identity import transfer_id_from_key
 from transfer_contract.names import RECONCILE_TRANSFERS, TaskQueue, finisher_id, workflow_id
 
 _PATIENCE_SECONDS: Final = 60
@@ -136,106 +134,3 @@ class Scene:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not await is_known(self.temporal, finisher_id(subject.transfer_id)):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_SECONDS)
-
-
-Situation = Callable[[Scene], AbstractAsyncContextManager[Subject]]
-
-
-def new(**fields: str) -> Situation:
-    """Nothing has been asked for yet."""
-
-    @asynccontextmanager
-    async def situation(scene: Scene) -> AsyncIterator[Subject]:
-        subject = await scene.subject(**fields)
-        subject.go_on = subject.post
-        yield subject
-
-    return situation
-
-
-@asynccontextmanager
-async def new_account(scene: Scene) -> AsyncIterator[Subject]:
-    """An account that isn't there yet, and the transfer that is to bring its opening balance."""
-    account = f"account-{uuid4().hex[:12]}"
-    body = {"id": account, "owner": "Somebody", "currency": "EUR", "opening_balance": "100.00"}
-    money = {"completed": {account: ("100.00", "0.00")}}
-    subject = Subject(scene.system.api.http, opening_transfer_id(account), body, money, path="/accounts")
-    subject.go_on = subject.post
-    yield subject
-
-
-@asynccontextmanager
-async def depositing(scene: Scene) -> AsyncIterator[Subject]:
-    """An attempt of its deposit waits for the destination's row, with a transaction open."""
-    async with AsyncExitStack() as lock:
-        subject = await scene.subject()
-        row = await lock.enter_async_context(account_locked(scene.system.accounts_url, subject.destination))
-        await subject.post()
-        await row.until_a_transaction_waits()
-        subject.go_on = lock.aclose
-        yield subject
-
-
-@asynccontextmanager
-async def recording(scene: Scene) -> AsyncIterator[Subject]:
-    """The same of its record: it is about to pass the point of no return."""
-    async with AsyncExitStack() as lock:
-        subject = await scene.subject()
-        row = await lock.enter_async_context(account_locked(scene.system.ledger_url, subject.body["source_account"]))
-        await subject.post()
-        await row.until_a_transaction_waits()
-        subject.go_on = lock.aclose
-        yield subject
-
-
-@asynccontextmanager
-async def compensating(scene: Scene) -> AsyncIterator[Subject]:
-    """Cancelled in its deposit, behind whose open transaction `deposit_compensation` waits."""
-    async with depositing(scene) as subject:
-        await subject.cancel()
-        await scene.system.api.until(subject.transfer_id, step_is("deposit_compensation", "running"))
-        yield subject
-
-
-@asynccontextmanager
-async def parked(scene: Scene) -> AsyncIterator[Subject]:
-    """Its `withdraw_compensation` fails, and waits for an operator."""
-    subject = await scene.parked()
-    subject.go_on = subject.retry
-    yield subject
-
-
-@asynccontextmanager
-async def abandoned(scene: Scene) -> AsyncIterator[Subject]:
-    """Its workflow is terminated in the deposit; then the late attempt applies, and the reconciler begins to search."""
-    async with depositing(scene) as subject:
-        unlock = subject.go_on
-        await scene.terminate(subject)
-
-        async def go_on() -> None:
-            await unlock()
-            await scene.start_reconciler()
-
-        subject.go_on = go_on
-        yield subject
-
-
-@asynccontextmanager
-async def abandoned_past_its_record(scene: Scene) -> AsyncIterator[Subject]:
-    """Its workflow is terminated in the record; then the late attempt applies, past the point of no return."""
-    async with recording(scene) as subject:
-        await scene.terminate(subject)
-        await subject.go_on()
-        subject.go_on = scene.start_reconciler
-        yield subject
-
-
-@asynccontextmanager
-async def reconciling(scene: Scene) -> AsyncIterator[Subject]:
-    """The reconciler has shut its door; `deposit_compensation` waits behind the late attempt's open transaction."""
-    async with depositing(scene) as subject:
-        await scene.terminate(subject)
-        await scene.start_reconciler()
-        await scene.until_taken_over(subject)
-        await scene.system.api.until(subject.transfer_id, step_is("deposit_compensation", "running"))
-        yield subject

@@ -6,7 +6,7 @@ All cells are played before the first test, on two systems side by side; each te
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,24 +36,30 @@ async def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     items = [item for item in request.session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
     wanted = {item.callspec.params["cell"] for item in items if "cell" in item.callspec.params}
     plays = [[cell for cell in cells if cell in wanted] for cells in SYSTEMS]
-    played = await _play_all([cells for cells in plays if cells], tmp_path_factory.mktemp("kill-matrix"))
+    told = _Table()
+    request.config.pluginmanager.register(told)
+    await _play_all([cells for cells in plays if cells], tmp_path_factory.mktemp("kill-matrix"), told)
     if wanted == {*CELLS}:
-        write(played, PROOF)
-    request.config.pluginmanager.register(_Teller(played))
-    return {row.cell: row for row in played}
+        write(told.in_order(), PROOF)
+    return {row.cell: row for row in told.rows}
 
 
-@dataclass(frozen=True)
-class _Teller:
-    rows: Sequence[Row]
+@dataclass
+class _Table:
+    """Told at the end of the run, as far as it has come."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def in_order(self) -> list[Row]:
+        return sorted(self.rows, key=lambda row: CELLS.index(row.cell))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("kill matrix")
-        for line in table(self.rows):
+        for line in table(self.in_order()):
             terminalreporter.write_line(line)
 
 
-async def _play_all(plays: Sequence[Sequence[Cell]], folder: Path) -> list[Row]:
+async def _play_all(plays: Sequence[Sequence[Cell]], folder: Path, told: _Table) -> None:
     async with AsyncExitStack() as systems:
         scenes = []
         for number, cells in enumerate(plays):  # one after the other, so that both don't take the same free port
@@ -65,14 +71,14 @@ async def _play_all(plays: Sequence[Sequence[Cell]], folder: Path) -> list[Row]:
             await _pause_reconciler(scene)
             await scene.prepare_parked(sum(cell.moment is Moment.PARKED for cell in cells))
             scenes.append((scene, points))
-        played = await asyncio.gather(
-            *(_play_one_by_one(cells, *scene) for cells, scene in zip(plays, scenes, strict=True))
-        )
-    return [row for rows in played for row in rows]
+        async with asyncio.TaskGroup() as both:
+            for cells, (scene, points) in zip(plays, scenes, strict=True):
+                both.create_task(_play_one_by_one(cells, scene, points, told))
 
 
-async def _play_one_by_one(cells: Sequence[Cell], scene: Scene, points: FaultPointFolder) -> list[Row]:
-    return [await play(cell, scene, points) for cell in cells]
+async def _play_one_by_one(cells: Sequence[Cell], scene: Scene, points: FaultPointFolder, told: _Table) -> None:
+    for cell in cells:
+        told.rows.append(await play(cell, scene, points))
 
 
 async def _pause_reconciler(scene: Scene) -> None:
