@@ -17,7 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from xdist.remote import Producer  # type: ignore[import-untyped] # xdist says nothing of its types
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
-_STACKS_OF_THEIR_OWN: Final = ("test_make_up", "test_readme_without_docker", "test_demo")
+_STACKS_OF_THEIR_OWN: Final = ("test_make_up", "test_readme_without_docker", "test_demo", "test_runbook")
 
 
 class _SideBySide(LoadScopeScheduling):  # type: ignore[misc]

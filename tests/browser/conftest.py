@@ -25,6 +25,7 @@ _ORDER: Final = (
     "test_sending",
     "test_transfer_list",
     "test_timelines",
+    "test_attention_list",
     "test_page_figures",
     "test_cancelling",
     "test_screenshots",

@@ -29,6 +29,8 @@ class RunningSystem:
         self.api = api
         self._stack = stack
         self._probe = probe
+        self.local_dir = stack.local_dir
+        self.admin_url = stack.postgres_admin_url
         self.temporal_address = stack.temporal_address
         self._urls = {name: stack.url(name) for name in EIGHT}
         self.accounts_url, self.ledger_url = (

@@ -35,7 +35,7 @@ class Observing:
         self.books: Reconciliation | Problem = BALANCED
         participants, runs = Participants(*apis), Runs(client, self.registry, timeout_seconds=5)
         looks = Looks(
-            troubled=TroubledTransfers(client, participants, timeout_seconds=5, grace_seconds=0),
+            troubled=TroubledTransfers(client, participants, grace_seconds=0),
             carriers=Carriers(runs),
             participants=participants,
             workers=partial(view_workers, client, live_workers, timeout_seconds=5),

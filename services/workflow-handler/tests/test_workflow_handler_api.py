@@ -286,6 +286,20 @@ async def test_retry_of_a_transfer_that_is_parked_in_the_reconcilers_hands_runs_
             await finishing.result()
 
 
+async def test_retry_of_a_transfer_whose_release_is_parked_runs_it_at_once(world: World) -> None:
+    harness = world.rows.harness
+    harness.timings = replace(harness.timings, longest_retry_seconds=60)
+    harness.faults.plan(Step.RELEASE, Fault.FAILS, attempts=10)  # the next one would be 20 s later
+    request = new_request()
+    async with harness.workers():
+        transfer = await harness.start(request)
+        await until(lambda: harness.faults.calls.count(Step.RELEASE) > 9)
+        harness.faults.plan(Step.RELEASE, Fault.FAILS, attempts=0)
+        assert (await world.api.post(f"/transfers/{request.transfer_id}/retry")).status_code == 202
+        async with asyncio.timeout(5):
+            await transfer.result()
+
+
 async def test_retry_of_a_transfer_that_is_not_parked_is_refused(world: World) -> None:
     order = new_order()
     await post(world, order)

@@ -118,20 +118,14 @@ def _stuck(carried: Carried, carrier: Carrier, *, is_final: bool) -> AttentionIt
 def _slow(carried: Carried, carrier: Carrier, thresholds: Thresholds) -> Iterator[AttentionItem]:
     since = carrier.compensating_since
     waits_for = ", ".join(step.view.name for step in carrier.timeline.open) or "its workflow's next decision"
-    if since is not None and thresholds.now - since >= thresholds.compensating_long:
-        yield _item(
-            AttentionKind.COMPENSATING_LONG,
-            since,
-            f"It is being undone for more than {_words(thresholds.compensating_long)}, and waits for {waits_for}.",
-            transfer_id=carried.transfer_id,
-        )
-    elif carrier.is_finisher:
-        yield _item(
-            AttentionKind.FINISHING,
-            since,
-            f"The reconciler is finishing it, and waits for {waits_for}.",
-            transfer_id=carried.transfer_id,
-        )
+    if carrier.is_finisher:
+        kind, what = AttentionKind.FINISHING, "The reconciler is finishing it"
+    elif since is not None and thresholds.now - since >= thresholds.compensating_long:
+        kind = AttentionKind.COMPENSATING_LONG
+        what = f"It is being undone for more than {_words(thresholds.compensating_long)}"
+    else:
+        return
+    yield _item(kind, since, f"{what}, and waits for {waits_for}.", transfer_id=carried.transfer_id)
 
 
 def _abandoned(carried: Carried) -> AttentionItem:

@@ -85,7 +85,7 @@ def build_app(
     reconciliation = partial(reconcile, account_api, ledger_api)
     grace = settings.attention_grace_seconds
     looks = Looks(
-        troubled=TroubledTransfers(client, participants, timeout_seconds=timeout, grace_seconds=grace),
+        troubled=TroubledTransfers(client, participants, grace_seconds=grace),
         carriers=Carriers(runs),
         participants=participants,
         workers=workers,

@@ -16,8 +16,11 @@ from status_checker.participants import Participants
 EXAMINED: Final = 50
 """Of each of the two sources, each time: every one costs a description by Temporal."""
 
-PAGE_SIZE: Final = 1000
+PAGE_SIZE: Final = 200
 """Of open runs that are troubled by what visibility says. What is beyond is only counted."""
+
+TIMEOUT_SECONDS: Final = 5.0
+"""Nobody waits for it."""
 
 _OPEN: Final = f"WorkflowType IN ('{TRANSFER_MONEY}', '{FINISH_TRANSFER}') AND ExecutionStatus = 'Running'"
 _ABORTING: Final = f"{TRANSFER_STATUS.name} IS NOT NULL"
@@ -42,19 +45,16 @@ class TroubledTransfers:
     candidates whatever visibility says.
     """
 
-    def __init__(
-        self, client: Client, participants: Participants, *, timeout_seconds: float, grace_seconds: float
-    ) -> None:
+    def __init__(self, client: Client, participants: Participants, *, grace_seconds: float) -> None:
         self._client = client
         self._participants = participants
-        self._timeout_seconds = timeout_seconds
         self._grace = timedelta(seconds=grace_seconds)
 
     async def candidates(self) -> Candidates:
         """The parked first, then the oldest. Raises `Problem(unavailable)` where they can't be told."""
         before = datetime.now(UTC) - self._grace
         listed, unlisted, unlisted_parked = await ask_temporal(
-            lambda: self._troubled(before), timeout_seconds=self._timeout_seconds
+            lambda: self._troubled(before), timeout_seconds=TIMEOUT_SECONDS
         )
         unfinished = [
             transfer

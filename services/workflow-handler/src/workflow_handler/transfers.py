@@ -71,13 +71,17 @@ class Transfers:
         if (await _memo(parked[0][0])).transfer.scenario is Scenario.COMPENSATION_FAILS:
             await self._rows.lift_fault(transfer_id)
         for run, step in parked:
-            await self._client.workflow_service.reset_activity(
-                ResetActivityRequest(
-                    namespace=self._client.namespace,
-                    execution=WorkflowExecution(workflow_id=run.id),
-                    id=step.activity_id,
-                )
-            )
+            await self._retry_now(run.id, step.activity_id)
+
+    async def _retry_now(self, workflow: str, activity_id: str) -> None:
+        request = ResetActivityRequest(
+            namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow), id=activity_id
+        )
+        try:
+            await self._client.workflow_service.reset_activity(request)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it has succeeded this very moment
+                raise
 
     async def _start_first_run(self, request: TransferRequest) -> TransferStarted:
         """No rows: nobody has moved anything yet, but there may be, or have been, a run without rows."""

@@ -5,12 +5,14 @@ import { Crashes } from "./state/crashes.js";
 import { Entries } from "./state/entries.js";
 import { Feed } from "./state/feed.js";
 import { MoreAccounts } from "./state/more-accounts.js";
+import { Retries } from "./state/retries.js";
 import { Selection } from "./state/selection.js";
 import { FIRST_ORDER, Sending } from "./state/sending.js";
 import { Store } from "./state/store.js";
 import { TransferList } from "./state/transfer-list.js";
 import { isFinal, STATUSES } from "./text/statuses.js";
 import { announce } from "./views/announcements.js";
+import { attentionView } from "./views/attention-view.js";
 import { bannerView, connectionView } from "./views/connection-view.js";
 import { followView } from "./views/follow-view.js";
 import { moneyView } from "./views/money-view.js";
@@ -35,6 +37,8 @@ const store = new Store({
   reconciliation: null,
   workers: null,
   processes: null,
+  attention: null,
+  retries: {},
   gaps: {},
   crashes: {},
   entries: null,
@@ -56,6 +60,7 @@ const entries = new Entries(store);
 const moreAccounts = new MoreAccounts(store);
 const list = new TransferList(store);
 const crashes = new Crashes(store);
+const retries = new Retries(store);
 const feed = new Feed(store, {
   transfers(news) {
     list.onTransfers(news);
@@ -63,6 +68,7 @@ const feed = new Feed(store, {
   },
   accounts: (news) => entries.onAccounts(news),
   workers: (news, before) => crashes.onWorkers(news, before),
+  attention: () => retries.onAttention(),
 });
 
 function draw(state) {
@@ -74,6 +80,8 @@ function draw(state) {
   render(moneyView(state, { entries, moreAccounts }), place("money-content"));
   render(workersView(state, { crashes }), place("workers-content"));
   render(transfersView(state, list), place("transfers-content"));
+  render(attentionView(state, retries), place("attention-content"));
+  place("attention").hidden = !state.attention?.items.length;
   Object.assign(document.querySelector("main").dataset, { drawn: "", connection: state.connection.state });
   const transfer = state.followed?.transfer;
   document.title = transfer ? `${STATUSES[transfer.status]} – Transfer Saga` : "Transfer Saga";

@@ -1,4 +1,4 @@
-/** `GET /events` into the state: accounts, reconciliation, workers, processes and the latest transfers. */
+/** `GET /events` into the state: accounts, reconciliation, workers, processes, what needs attention and the latest transfers. */
 import { goOn, stop } from "./clock.js";
 import { mergeGaps } from "./gaps.js";
 import { mergeNewestFirst } from "./transfer-order.js";
@@ -22,6 +22,7 @@ export class Feed {
       accounts: (accounts) => ({ accounts }),
       reconciliation: (reconciliation) => ({ reconciliation }),
       workers: ({ items }) => ({ workers: items, gaps: mergeGaps(store.state.gaps, items) }),
+      attention: (attention) => ({ attention }),
       processes: ({ items }) => ({ processes: items }),
       interruption: ({ detail }) => ({ interruption: detail }),
       heartbeat: () => ({}),
