@@ -25,19 +25,19 @@ class ContinuousChecks:
         self._rows = rows
         self._api = api
         self._findings = findings
-        self._looks: dict[str, tuple[Callable[[], Awaitable[None]], float]] = {
-            "rows": (self.look_at_rows, _ROWS_SECONDS),
-            "closed workflows": (workflows.look, _WORKFLOWS_SECONDS),
-            "list of transfers": (self._look_at_list, _LISTS_SECONDS),
-            "reconciliation": (self._reconcile, _RECONCILIATION_SECONDS),
-        }
-        self.reads = [Reads(name) for name in self._looks]
+        self._looks: list[tuple[Reads, Callable[[], Awaitable[None]], float]] = [
+            (Reads("rows"), self.look_at_rows, _ROWS_SECONDS),
+            (Reads("closed workflows"), workflows.look, _WORKFLOWS_SECONDS),
+            (Reads("list of transfers", through_faults=True), self._look_at_list, _LISTS_SECONDS),
+            (Reads("reconciliation", through_faults=True), self._reconcile, _RECONCILIATION_SECONDS),
+        ]
+        self.reads = [reads for reads, _, _ in self._looks]
 
     async def run(self) -> None:
         """Until it is cancelled."""
         try:
             async with asyncio.TaskGroup() as checks:
-                for reads, (look, seconds) in zip(self.reads, self._looks.values(), strict=True):
+                for reads, look, seconds in self._looks:
                     checks.create_task(look_again_and_again(reads, look, seconds=seconds))
         finally:
             for reads in self.reads:

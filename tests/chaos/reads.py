@@ -11,9 +11,11 @@ import psycopg
 from temporalio.service import RPCError
 
 LONGEST_GAP_SECONDS: Final = 90
-"""A fault takes 30 s at most, two of them may follow each other: who can't read for longer than this hasn't checked."""
+"""A fault takes 30 s at most, two of them may follow each other. Who can't read the rows for longer hasn't checked."""
 _SHARE_OF_TIME: Final = 10
-"""A look may take a tenth of the time: as the databases grow, they are looked at less often."""
+"""A look may take a tenth of the time: as the databases grow, they are looked at less often …"""
+_LONGEST_PAUSE_SECONDS: Final = 15
+"""… but no less than this: one that had to wait for a frozen server says nothing of the next one."""
 UNREADABLE: Final = (psycopg.OperationalError, httpx.HTTPError, RPCError, TimeoutError, OSError)
 
 
@@ -24,6 +26,8 @@ class UnreadableError(Exception):
 @dataclass
 class Reads:
     check: str
+    through_faults: bool = False
+    """Read through the API, which faults may keep away for any time; the rows and Temporal are read past them."""
     succeeded: int = 0
     unknown: int = 0
     longest_gap_seconds: float = 0.0
@@ -51,4 +55,4 @@ async def look_again_and_again(reads: Reads, look: Callable[[], Awaitable[None]]
         else:
             reads.success()
         took = time.monotonic() - began
-        await asyncio.sleep(max(seconds, _SHARE_OF_TIME * took) - took)
+        await asyncio.sleep(min(max(seconds, _SHARE_OF_TIME * took) - took, _LONGEST_PAUSE_SECONDS))

@@ -59,7 +59,7 @@ class Summary:
         yield f"{'all final':<22}{self.settled_seconds:.1f} s after healing"
         for reads in self.reads:
             yield (
-                f"{'checked: ' + reads['check']:<22}{reads['succeeded']} times, {reads['unknown']} times unknown, "
+                f"{reads['check']:<22}checked {reads['succeeded']} times, {reads['unknown']} times unknown, "
                 f"longest {reads['longest_gap_seconds']:.1f} s without"
             )
         yield f"{'again':<22}{self.command}"

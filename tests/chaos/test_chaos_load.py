@@ -80,7 +80,7 @@ class FlakyGateway:
 
 
 async def under_load(gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("OPERATIONS_PER_SECOND", 500), ("_FIRST_RETRY_SECONDS", 0.01)):
+    for name, seconds in (("OPERATIONS_PER_SECOND", 500), ("OPERATIONS_AT_ONCE", 50), ("_FIRST_RETRY_SECONDS", 0.01)):
         monkeypatch.setattr(load, name, seconds)
     stop = asyncio.Event()
     async with live_server(gateway.app) as server:
