@@ -68,6 +68,7 @@ test: development ## All tests; those that need Docker or a browser say why they
 	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose and not chaos and not kill_matrix and not nightly' $(PYTEST_ARGS)
 	$(BIN)/pytest -n 2 -m system $(PYTEST_ARGS)
 	$(BIN)/pytest -m kill_matrix $(PYTEST_ARGS)
+	$(BIN)/pytest -m chaos $(PYTEST_ARGS)
 	$(BIN)/pytest -m browser $(PYTEST_ARGS)
 	$(BIN)/pytest -m compose $(PYTEST_ARGS)
 

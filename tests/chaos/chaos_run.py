@@ -102,8 +102,6 @@ class ChaosRun:
         began = time.monotonic()
         async with asyncio.timeout(_OPENED_WITHIN_SECONDS):
             await load.open_accounts()
-            while self._findings.promises.open:  # noqa: ASYNC110
-                await asyncio.sleep(_LOOK_SECONDS)
         return time.monotonic() - began
 
     async def _under_load(self, load: Load, faults: Sequence[ScheduledFault], seconds: float) -> tuple[float, float]:

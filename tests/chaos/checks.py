@@ -13,7 +13,7 @@ from chaos.row_watch import RowWatch
 
 _ROWS_SECONDS: Final = 1.5
 _WORKFLOWS_SECONDS: Final = 2.0
-_LISTS_SECONDS: Final = 3.0
+_LISTS_SECONDS: Final = 5.0
 _RECONCILIATION_SECONDS: Final = 15.0
 _NEWEST: Final = 100
 
@@ -51,9 +51,10 @@ class ContinuousChecks:
                 self._findings.promises.ended(promise, rows.status, self._findings.journal.now)
 
     async def _look_at_list(self) -> None:
+        asked_at = self._findings.journal.now
         answer = await self._get("/transfers", limit=_NEWEST)
         for transfer in answer.json()["items"]:
-            self._findings.promises.told(transfer, self._findings.journal.now)
+            self._findings.promises.told(transfer, self._findings.journal.now, asked_at=asked_at)
 
     async def _reconcile(self) -> None:
         """Rule 14: it is balanced at any moment, also while transfers are on their way."""

@@ -78,13 +78,14 @@ class FinalChecks:
             self._add("every transfer with rows is final 120 s after healing", str(rows), rows.transfer_id)
 
     async def _compare_with_api(self, promise: Promise) -> None:
+        asked_at = self._findings.journal.now
         answer = await self._get(f"/transfers/{promise.transfer_id}")
         if answer is None or answer.status_code != 200:
             detail = f"{promise.key}: {answer.status_code if answer else 'no answer'}"
             self._add("the API answers every acknowledged transfer", detail, promise.transfer_id)
             return
         told = answer.json()
-        self._findings.promises.told(told, self._findings.journal.now)
+        self._findings.promises.told(told, self._findings.journal.now, asked_at=asked_at)
         self._compare(promise, "the API", told["status"])
         self.compared.with_api += 1
 

@@ -24,7 +24,12 @@ _PATIENCE_SECONDS: Final = 60
 _ANSWER_SECONDS: Final = 20
 _FIRST_RETRY_SECONDS: Final = 0.2
 _LONGEST_RETRY_SECONDS: Final = 3.0
-_OPENED_AT_ONCE: Final = 16
+_OPENED_AT_ONCE: Final = 60
+_LOOK_SECONDS: Final = 0.5
+
+
+Answered = tuple[httpx.Response, float]
+"""With the time at which it was asked for, in seconds since the run began."""
 
 
 class Load:
@@ -43,7 +48,10 @@ class Load:
         )
 
     async def open_accounts(self) -> None:
-        """All side by side; returns when the last one is acknowledged. Its money may still be on its way."""
+        """Many side by side; each until its money is there by the rows, which somebody has to look at meanwhile.
+
+        All at once would be slower: what Temporal is asked for takes longer with each workflow that is open.
+        """
         at_once = asyncio.Semaphore(_OPENED_AT_ONCE)
 
         async def opened(number: int, account_id: str, currency: str) -> None:
@@ -66,11 +74,13 @@ class Load:
         body = {"id": account_id, "owner": "Chaos", "currency": currency, "opening_balance": OPENING_BALANCE}
         operation = Operation(-1, number, Kind.VALID, f"open {account_id}", body)
         asked_at = self._journal.now
-        answer = await self._answer(operation, "POST /accounts", lambda: self._http.post("/accounts", json=body))
+        answer, _ = await self._answer(operation, "POST /accounts", lambda: self._http.post("/accounts", json=body))
         if not answer.is_success:
             self._surprised(operation, answer)
             return
-        self._promises.acknowledged(operation.key, None, answer.json()["opening_transfer"], asked_at)
+        opening = self._promises.acknowledged(operation.key, None, answer.json()["opening_transfer"], asked_at)
+        while opening.ended_at is None:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _client(self, client: int, stop: asyncio.Event) -> None:
         for operation in operations(self._seed, client):
@@ -99,7 +109,7 @@ class Load:
     async def _pay(self, operation: Operation) -> Promise | None:
         """A new transfer, or one that was asked for before."""
         asked_at = self._journal.now
-        answer = await self._post(operation)
+        answer, last_asked_at = await self._post(operation)
         if not answer.is_success:
             self._surprised(operation, answer)
             return None
@@ -107,12 +117,12 @@ class Load:
         if operation.kind is Kind.REPEATED and "Idempotent-Replayed" not in answer.headers:
             self._surprised(operation, answer, transfer["id"])
         promise = self._promises.acknowledged(operation.key, operation.kind, transfer["id"], asked_at)
-        self._promises.told(transfer, self._journal.now)
+        self._promises.told(transfer, self._journal.now, asked_at=last_asked_at)
         if operation.kind is Kind.CANCELLED:
             await self._cancel(operation, promise)
         return promise
 
-    async def _post(self, operation: Operation) -> httpx.Response:
+    async def _post(self, operation: Operation) -> Answered:
         wait = 0 if operation.kind is Kind.CANCELLED else _WAIT_SECONDS
         headers = {"Idempotency-Key": operation.key, "Prefer": f"wait={wait}"}
         return await self._answer(
@@ -121,12 +131,12 @@ class Load:
 
     async def _cancel(self, operation: Operation, promise: Promise) -> None:
         path = f"/transfers/{promise.transfer_id}/cancel"
-        answer = await self._answer(operation, f"POST {path}", lambda: self._http.post(path))
+        answer, _ = await self._answer(operation, f"POST {path}", lambda: self._http.post(path))
         if answer.status_code not in (202, 409):
             self._surprised(operation, answer, promise.transfer_id)
 
     async def _try_another_body(self, operation: Operation) -> None:
-        answer = await self._post(operation)
+        answer, _ = await self._post(operation)
         if answer.status_code != 422:
             self._surprised(operation, answer, self._promises.of_key(operation.key).transfer_id)
 
@@ -134,7 +144,7 @@ class Load:
         promise = self._promises.of_key(operation.key)
         await self._look(operation, promise)
         path = f"/accounts/{operation.body['source_account']}"
-        account = await self._answer(operation, f"GET {path}", lambda: self._http.get(path))
+        account, _ = await self._answer(operation, f"GET {path}", lambda: self._http.get(path))
         if account.status_code != 200 or any(account.json()[name].startswith("-") for name in ("balance", "held")):
             self._surprised(operation, account)
 
@@ -154,18 +164,18 @@ class Load:
         path = f"/transfers/{promise.transfer_id}"
         headers = {"If-None-Match": tag} if tag else {}
         wait = {"wait": _WATCH_SECONDS} if tag else {}
-        answer = await self._answer(
+        answer, asked_at = await self._answer(
             operation, f"GET {path}", lambda: self._http.get(path, params=wait, headers=headers)
         )
         if answer.status_code == 200:
-            self._promises.told(answer.json(), self._journal.now)
+            self._promises.told(answer.json(), self._journal.now, asked_at=asked_at)
         elif answer.status_code != 304:
             self._surprised(operation, answer, promise.transfer_id)
         return answer
 
     async def _answer(
         self, operation: Operation, request: str, send: Callable[[], Awaitable[httpx.Response]]
-    ) -> httpx.Response:
+    ) -> Answered:
         """Repeated until there is one that says what happened."""
         jitter = Random(f"{operation.client}/{operation.number}")  # noqa: S311 - spreads what comes at once
         for attempt in count():
@@ -177,7 +187,7 @@ class Load:
             else:
                 self._journal.answered(operation, request, asked_at, answer.status_code)
                 if answer.status_code < 500:
-                    return answer
+                    return answer, asked_at
             longest = min(_FIRST_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
             await asyncio.sleep(longest * (0.5 + jitter.random() / 2))
         raise AssertionError("it is repeated without an end")

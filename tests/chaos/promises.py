@@ -68,14 +68,14 @@ class Promises:
             )
         return known
 
-    def told(self, transfer: Json, at: float) -> None:
-        """A transfer as the API has just answered it."""
+    def told(self, transfer: Json, at: float, *, asked_at: float) -> None:
+        """A transfer as the API has answered it; what was asked before its end was known may have been read before."""
         promise = self._by_id.get(transfer["id"])
         if promise is None:
             return
         if transfer["status"] in FINAL:
             self._told_final(promise, transfer, at)
-        elif promise.told:
+        elif promise.ended_at is not None and asked_at > promise.ended_at:
             self._violations.add(
                 "a final transfer never changes",
                 f"{promise.transfer_id} was {promise.status} and is told to be {transfer['status']}",

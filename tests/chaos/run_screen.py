@@ -71,13 +71,20 @@ class RunScreen:
             self._console.print(self._status(), soft_wrap=True)
 
     def _status(self) -> Text:
-        statuses = self._findings.promises.statuses
-        counts = ", ".join(f"{statuses[status]} {status}" for status in _STATUSES)
         wrong = len(self._findings.violations.all)
-        now = f"now: {'; '.join(self._under_way)}" if self._under_way else "no fault now"
         answers = self._findings.journal.answers
-        text = f"{self._time()} {counts} · {answers[UNKNOWN]} of {answers.total()} answers unknown · {wrong} violations"
-        return Text.assemble((text, "red" if wrong else "cyan"), (f" · {now}", "dim"))
+        counts = f"{answers[UNKNOWN]} of {answers.total()} answers unknown · {wrong} violations"
+        now = f" · now: {'; '.join(self._under_way)}" if self._under_way else ""
+        text = f"{self._time()} {self._transfers()} · {counts}"
+        return Text.assemble((text, "red" if wrong else "cyan"), (now, "dim"))
+
+    def _transfers(self) -> str:
+        """Before the clients begin, the accounts that are opened for them."""
+        promises = self._findings.promises
+        statuses = promises.statuses
+        if statuses:
+            return ", ".join(f"{statuses[status]} {status}" for status in _STATUSES)
+        return f"{len(promises.all)} accounts, {len(promises.open)} of them without their money yet"
 
     def _write(self, text: Text) -> None:
         self._console.print(Text.assemble((self._time() + " ", "dim"), text), soft_wrap=True)

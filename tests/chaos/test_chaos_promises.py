@@ -25,9 +25,9 @@ def found(findings: Findings) -> set[str]:
 
 
 def test_the_same_end_told_again_is_right(promised: Findings) -> None:
-    promised.promises.told({"id": "t", "status": "running"}, 1.5)
-    promised.promises.told(COMPLETED, 2.0)
-    promised.promises.told(COMPLETED, 3.0)
+    promised.promises.told({"id": "t", "status": "running"}, 1.5, asked_at=1.3)
+    promised.promises.told(COMPLETED, 2.0, asked_at=1.8)
+    promised.promises.told(COMPLETED, 3.0, asked_at=2.8)
     assert found(promised) == set()
     assert promised.promises.statuses == {"completed": 1}
     assert promised.promises.open == []
@@ -42,14 +42,20 @@ def test_the_same_end_told_again_is_right(promised: Findings) -> None:
     ],
 )
 def test_another_end_told_later_is_said(promised: Findings, later: dict[str, Any], check: str) -> None:
-    promised.promises.told(COMPLETED, 2.0)
-    promised.promises.told(COMPLETED | later, 3.0)
+    promised.promises.told(COMPLETED, 2.0, asked_at=1.8)
+    promised.promises.told(COMPLETED | later, 3.0, asked_at=2.8)
     assert check in found(promised)
+
+
+def test_an_answer_that_was_asked_for_before_the_end_may_come_after_it(promised: Findings) -> None:
+    promised.promises.told(COMPLETED, 2.0, asked_at=1.8)
+    promised.promises.told({"id": "t", "status": "running"}, 3.0, asked_at=1.9)
+    assert found(promised) == set()
 
 
 def test_an_end_that_the_rows_dont_have_is_said(promised: Findings) -> None:
     promised.promises.ended(promised.promises.open[0], "compensated", 2.0)
-    promised.promises.told(COMPLETED, 3.0)
+    promised.promises.told(COMPLETED, 3.0, asked_at=2.8)
     assert found(promised) == {"a final status never changes"}
 
 
