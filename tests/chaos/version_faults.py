@@ -18,12 +18,13 @@ from free_port import free_port
 
 READY_SECONDS: Final = 120
 CHANGE: Final = "chaos-second-build"
-"""The patch of every build but the first: a timer before the deposit."""
+"""The patch of every build but the first: a timer before the deposit, which a cancel doesn't end."""
 
 _UNCHANGED: Final = "            await self._forward(Step.DEPOSIT)\n"
 _CHANGED: Final = (
-    f'            if workflow.patched("{CHANGE}"):\n                await workflow.sleep(0.01)\n' + _UNCHANGED
+    f'            if workflow.patched("{CHANGE}"):\n                await shielded(workflow.sleep(0.01))\n' + _UNCHANGED
 )
+_IMPORTS: Final = "from workflow_handler.policies import Timings\n"
 _WORKERS: Final = tuple(name for name in topology.WORKERS if topology.kind_of(name) == worker_versions.DEPLOYMENT)
 
 
@@ -66,8 +67,10 @@ def _changed_code(folder: Path) -> Path:
         shutil.copytree(Path(workflow_handler.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
         story = package / "transfer_money.py"
         code = story.read_text()
-        assert code.count(_UNCHANGED) == 1, "the story has changed: change this patch with it"
-        story.write_text(code.replace(_UNCHANGED, _CHANGED))
+        for line in (_UNCHANGED, _IMPORTS):
+            assert code.count(line) == 1, "the story has changed: change this patch with it"
+        imports = f"{_IMPORTS}from workflow_handler.saga import shielded\n"
+        story.write_text(code.replace(_UNCHANGED, _CHANGED).replace(_IMPORTS, imports))
     return target
 
 
