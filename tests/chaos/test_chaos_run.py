@@ -8,7 +8,7 @@ from chaos.evidence import new_folder
 from chaos.summary import Plan
 from rich.console import Console
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 
 MINUTES: Final = 3.0
 
