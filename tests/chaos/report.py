@@ -14,8 +14,8 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _HEAD: Final = """\
 # Proof
 
-No fault makes or loses money, and every transfer ends. This page is written by `make proof` from what the last runs
-measured on one machine; the command below each heading measures it again.
+The claim: no fault makes or loses money, and every transfer ends. This page is written by `make proof` from what the
+last runs measured; the command below each heading measures it again.
 """
 
 
@@ -80,7 +80,8 @@ def _chaos_figures(run: Json) -> Iterator[tuple[object, ...]]:
 
 
 def _kill_matrix(rows: Json) -> Iterator[str]:
-    yield f"SIGKILL exactly there, {sum(row['kills'] for row in rows)} times in all, then a restart."
+    failed = sum(str(row["outcome"]).startswith("FAILED") for row in rows)
+    yield f"SIGKILL exactly there, {sum(row['kills'] for row in rows)} times in all, then a restart: {failed} failed."
     yield ""
     yield from _rows(rows)
 

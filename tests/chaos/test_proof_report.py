@@ -61,5 +61,6 @@ def test_the_kill_matrix_is_a_table() -> None:
         "recovery_seconds": 3,
     }
     told = page(kill_matrix=[row])
-    assert "4 times in all" in told
+    assert "4 times in all, then a restart: 0 failed" in told
+    assert "1 failed" in page(kill_matrix=[row, row | {"outcome": "FAILED: money made"}])
     assert "| account-worker | after commit | 4 | completed | 3 |" in told
