@@ -8,9 +8,17 @@ from account_worker import steps
 from account_worker.account_lifecycle import open_account as open_account_in
 from account_worker.main import MIGRATIONS
 from account_worker.reconciliation import reconcile
+from pydantic import TypeAdapter
 from service_runtime.database import create_database_engine, in_transaction, migrate
 from sqlalchemy import Connection, Engine, text
-from transfer_contract.http import AccountsReconciliation, CurrencyTotals, FinalTransfer, NewAccount, Page
+from transfer_contract.http import (
+    AccountsReconciliation,
+    CurrencyTotals,
+    FinalTransfer,
+    FinalTransfers,
+    FinalTransfersQuery,
+    NewAccount,
+)
 from transfer_contract.steps import FinalStatus, StepRow
 from transfer_contract.transfers import AbortRequest, TransferRequest
 
@@ -43,6 +51,14 @@ PLANTED = [
             "UPDATE decisions SET decision = 'cancelled' WHERE step = 'withdraw'",
         ],
         ["balance_not_from_rows", "balance_not_from_rows", "deposit_without_withdraw"],
+    ),
+    (["DELETE FROM decisions WHERE step = 'deposit'"], ["balance_not_from_rows", "released_without_both"]),
+    (
+        [
+            "ALTER TABLE decisions DROP CONSTRAINT decisions_transfer_id_fkey",
+            "INSERT INTO decisions SELECT 'nobody', 'withdraw', 'cancelled', NULL, '{}'",
+        ],
+        ["row_without_transfer"],
     ),
     (["DELETE FROM decisions", "UPDATE accounts SET balance_minor = 0"], ["transfer_without_rows"]),
     (
@@ -115,15 +131,15 @@ def test_final_transfers_are_paged_by_id_with_what_the_ledger_is_judged_by(
     for compensation in (steps.DEPOSIT_COMPENSATION, steps.WITHDRAW_COMPENSATION):
         run(compensation, abort(compensated))
         run(compensation, abort(late))
+    buckets = [*AccountsReconciliation.model_validate(api.get("/reconciliation").json()).digests]
     found: list[FinalTransfer] = []
-    after = ""
-    while True:
-        query = f"?limit=2&after={after}" if after else "?limit=2"
-        page = Page[FinalTransfer].model_validate(api.get(f"/reconciliation/final-transfers{query}").json())
-        found += page.items
-        if page.next_cursor is None:
-            break
-        after = page.next_cursor
+    after: str | None = ""
+    while after is not None:
+        wanted = FinalTransfersQuery(buckets=buckets, after=after, limit=2)
+        answer = api.post("/reconciliation/final-transfers", json=wanted.model_dump())
+        page = FinalTransfers.model_validate(answer.json())
+        found += TypeAdapter(list[FinalTransfer]).validate_json(page.transfers)
+        after = page.last
     assert [item.transfer_id for item in found] == sorted(item.transfer_id for item in found)
     judged = {item.transfer_id: (item.status, item.deposit_shut) for item in found}
     assert running.transfer_id not in judged
@@ -171,6 +187,18 @@ def test_a_planted_fault_is_found(damage: list[str], kinds: list[str], damaged: 
     report = reconcile(damaged)
     assert [found.kind for found in report.discrepancies] == kinds
     assert all(found.account or found.transfer_id for found in report.discrepancies)
+
+
+def test_a_sum_that_two_faults_leave_as_it_was_is_not_taken_for_a_proof(damaged: Engine) -> None:
+    """One transfer lacks a release and another has one too many."""
+    with damaged.begin() as connection:
+        lacking = (
+            "INSERT INTO transfers VALUES ('t3', 'f', 'bob', 'alice', 1, 'EUR', NULL, NULL, now(), 'rejected', now())"
+        )
+        rows = "INSERT INTO decisions VALUES ('t3', 'withdraw', 'rejected', '{}'), ('t3', 'release', 'applied', '{}')"
+        execute_all(connection, [lacking, rows, "DELETE FROM decisions WHERE transfer_id = 't1' AND step = 'release'"])
+    wrong = [found.transfer_id for found in reconcile(damaged).discrepancies if found.transfer_id]
+    assert wrong == ["t1", "t3"]
 
 
 def test_money_from_nowhere_is_seen_in_the_sum(damaged: Engine) -> None:

@@ -9,14 +9,17 @@ from ledger_worker import steps
 from ledger_worker.demo_faults import DemoFaults
 from ledger_worker.main import api_app
 from psycopg import sql
+from pydantic_core import to_json
 from service_runtime.activity_edge import Attempt
 from service_runtime.database import create_database_engine, in_transaction
 from sqlalchemy import Engine
 from transfer_contract.http import (
+    AppliedTransfersQuery,
     Discrepancy,
     Entry,
     FinalTransfer,
     FinalTransfers,
+    LedgerReconciliation,
     Page,
     ProblemDetails,
     TransferIds,
@@ -170,24 +173,28 @@ async def test_a_check_answers_the_transfers_that_the_ledger_contradicts(
 ) -> None:
     done, refused, unknown = new_transfer(), new_transfer(scenario=Scenario.LEDGER_REJECTS), new_transfer()
     record(done, refused)
-    asked = FinalTransfers(
-        transfers=[
-            final(done, FinalStatus.COMPLETED),
-            final(refused, FinalStatus.COMPENSATED),
-            final(unknown, FinalStatus.REJECTED),
-            final(unknown, FinalStatus.COMPLETED),
-            final(done, FinalStatus.COMPENSATED),
-        ]
-    )
 
-    response = await http.post("/reconciliation/check", json=asked.model_dump(mode="json"))
+    async def check(*transfers: FinalTransfer) -> set[tuple[str, str | None, str | None]]:
+        asked = FinalTransfers(transfers=to_json(transfers).decode())
+        response = await http.post("/reconciliation/check", json=asked.model_dump())
+        found = Page[Discrepancy].model_validate_json(response.content).items
+        return {(each.kind, each.transfer_id, each.account) for each in found}
 
-    page = Page[Discrepancy].model_validate_json(response.content)
-    kind = "record_contradicts_status"
-    assert [(item.kind, item.transfer_id) for item in page.items] == [
-        (kind, unknown.transfer_id),
-        (kind, done.transfer_id),
-    ]
+    right = [final(done, FinalStatus.COMPLETED), final(refused, FinalStatus.COMPENSATED)]
+    assert await check(*right, final(unknown, FinalStatus.REJECTED)) == set()
+    wrong = [final(unknown, FinalStatus.COMPLETED), final(refused, FinalStatus.REJECTED)]
+    assert await check(*wrong, final(done, FinalStatus.COMPENSATED)) == {
+        ("record_contradicts_status", refused.transfer_id, None),
+        *(
+            each
+            for transfer in (unknown, done)
+            for each in (
+                ("record_contradicts_status", transfer.transfer_id, None),
+                ("account_contradicts_ledger", transfer.transfer_id, transfer.source_account),
+                ("account_contradicts_ledger", transfer.transfer_id, transfer.destination_account),
+            )
+        ),
+    }
 
 
 @pytest.mark.parametrize("limit", [1, 2, 10_000])
@@ -198,10 +205,12 @@ async def test_applied_transfers_are_paged_by_id(
     done = [f"{prefix}-{number}" for number in range(3)]
     record(*[new_transfer(transfer_id=transfer_id) for transfer_id in reversed(done)])
     record(new_transfer(transfer_id=f"{prefix}-refused", scenario=Scenario.LEDGER_REJECTS))
-    found: list[str] = []
+    told = LedgerReconciliation.model_validate_json((await http.get("/reconciliation")).content)
+    buckets, found = [*told.digests], list[str]()
     after: str | None = prefix
     while after is not None:
-        answer = await http.get("/reconciliation/applied-transfers", params={"after": after, "limit": limit})
+        wanted = AppliedTransfersQuery(buckets=buckets, after=after, limit=limit)
+        answer = await http.post("/reconciliation/applied-transfers", json=wanted.model_dump())
         page = Page[str].model_validate_json(answer.content)
         assert len(page.items) <= limit
         found += page.items
@@ -209,11 +218,16 @@ async def test_applied_transfers_are_paged_by_id(
     assert [transfer_id for transfer_id in found if transfer_id.startswith(prefix + "-")] == done
 
 
-@pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "10001"), ("after", "\x00"), ("after", "A")])
+async def test_applied_transfers_of_no_bucket_are_none(http: httpx.AsyncClient, record: Record) -> None:
+    answer = await http.post("/reconciliation/applied-transfers", json={"buckets": []})
+    assert answer.json() == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(("name", "value"), [("limit", 0), ("limit", 10001), ("after", "\x00"), ("after", "A")])
 async def test_a_page_of_applied_transfers_is_asked_for_within_limits(
-    http: httpx.AsyncClient, name: str, value: str
+    http: httpx.AsyncClient, name: str, value: str | int
 ) -> None:
-    response = await http.get("/reconciliation/applied-transfers", params={name: value})
+    response = await http.post("/reconciliation/applied-transfers", json={"buckets": [], name: value})
     assert [e.field for e in problem(response, 422, "invalid_request").errors or ()] == [name]
 
 
@@ -221,7 +235,7 @@ async def test_a_sound_ledger_reconciles_to_nothing(
     http: httpx.AsyncClient, record: Record, new_transfer: NewTransfer
 ) -> None:
     record(new_transfer())
-    assert (await http.get("/reconciliation")).json() == {"items": [], "next_cursor": None}
+    assert (await http.get("/reconciliation")).json()["discrepancies"] == []
 
 
 async def test_it_is_ready_while_its_database_answers(http: httpx.AsyncClient) -> None:

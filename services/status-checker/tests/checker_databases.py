@@ -1,20 +1,27 @@
 """account-api and ledger-api as small real HTTP apps over rows in memory."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, TypeVar
+from zlib import crc32
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from prometheus_client import CollectorRegistry
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 from service_runtime.app import create_app
 from service_runtime.problems import Problem, unavailable
 from transfer_contract.http import (
+    BUCKETS,
     Account,
     AccountsReconciliation,
+    AppliedTransfersQuery,
     CurrencyTotals,
     Discrepancy,
     FinalTransfer,
     FinalTransfers,
+    FinalTransfersQuery,
+    LedgerReconciliation,
     Page,
     ProblemCode,
     TransferCursor,
@@ -75,11 +82,13 @@ class Databases:
         self.between: dict[str, Discrepancy] = {}
         self.in_ledger: list[Discrepancy] = []
         self.checked: list[str] = []
+        self.page_size = 5000
 
     def clear(self) -> None:
         for everything in (self.accounts, self.ledger, self.totals, self.in_accounts, self.between, self.in_ledger):
             everything.clear()
         self.checked.clear()
+        self.page_size = 5000
 
     def put(self, request: TransferRequest, *rows: StepRow) -> None:
         for database, its in (
@@ -128,13 +137,20 @@ def account_api(databases: Databases) -> FastAPI:
 
     @router.get("/reconciliation")
     def reconciliation() -> AccountsReconciliation:
-        return AccountsReconciliation(currencies=databases.totals, discrepancies=databases.in_accounts)
+        completed = (known for known in databases.accounts.all() if known.final_status is FinalStatus.COMPLETED)
+        return AccountsReconciliation(
+            currencies=databases.totals,
+            discrepancies=databases.in_accounts,
+            digests=_digests(known.transfer.transfer_id for known in completed),
+        )
 
-    @router.get("/reconciliation/final-transfers")
-    def final_transfers(limit: int, after: str = "") -> Page[FinalTransfer]:
+    @router.post("/reconciliation/final-transfers")
+    def final_transfers(wanted: FinalTransfersQuery) -> FinalTransfers:
         final = [_final_transfer(known) for known in databases.accounts.all() if known.final_status is not None]
-        found = sorted((t for t in final if t.transfer_id > after), key=lambda t: t.transfer_id)
-        return _page(found, limit, lambda last: last.transfer_id)
+        asked = [t for t in final if t.status is not FinalStatus.COMPLETED or _bucket(t.transfer_id) in wanted.buckets]
+        found = sorted((t for t in asked if t.transfer_id > wanted.after), key=lambda t: t.transfer_id)
+        page = _page(found, databases.page_size, lambda last: last.transfer_id)
+        return FinalTransfers(transfers=to_json(page.items).decode(), last=page.next_cursor)
 
     app.include_router(router)
     return app
@@ -148,19 +164,22 @@ def ledger_api(databases: Databases) -> FastAPI:
         found = [databases.ledger.find(transfer_id) for transfer_id in asked.transfer_ids]
         return Page(items=[known for known in found if known is not None])
 
-    @router.get("/reconciliation/applied-transfers")
-    def applied_transfers(limit: int, after: str = "") -> Page[str]:
+    def applied() -> list[str]:
         known = databases.ledger.all()
-        applied = (its.transfer.transfer_id for its in known if its.rows[0].decision is Decision.APPLIED)
-        return _page(sorted(i for i in applied if i > after), limit, lambda last: last)
+        return [its.transfer.transfer_id for its in known if its.rows[0].decision is Decision.APPLIED]
+
+    @router.post("/reconciliation/applied-transfers")
+    def applied_transfers(wanted: AppliedTransfersQuery) -> Page[str]:
+        found = (i for i in applied() if i > wanted.after and _bucket(i) in wanted.buckets)
+        return _page(sorted(found), databases.page_size, lambda last: last)
 
     @router.get("/reconciliation")
-    def reconciliation() -> Page[Discrepancy]:
-        return Page(items=databases.in_ledger)
+    def reconciliation() -> LedgerReconciliation:
+        return LedgerReconciliation(discrepancies=databases.in_ledger, digests=_digests(applied()))
 
     @router.post("/reconciliation/check")
     def check(final: FinalTransfers) -> Page[Discrepancy]:
-        ids = [transfer.transfer_id for transfer in final.transfers]
+        ids = [each.transfer_id for each in TypeAdapter(list[FinalTransfer]).validate_json(final.transfers)]
         databases.checked += ids
         return Page(items=[databases.between[i] for i in ids if i in databases.between])
 
@@ -184,6 +203,18 @@ def _app(database: Database) -> tuple[FastAPI, APIRouter]:
         return known
 
     return create_app(database.process, {}, registry=CollectorRegistry()), router
+
+
+def _bucket(transfer_id: str) -> int:
+    return crc32(transfer_id.encode()) % BUCKETS
+
+
+def _digests(transfer_ids: Iterable[str]) -> dict[int, int]:
+    """Any sums do that differ where the ids do."""
+    sums: Counter[int] = Counter()
+    for transfer_id in transfer_ids:
+        sums[_bucket(transfer_id)] += crc32(transfer_id[::-1].encode())
+    return dict(sums)
 
 
 def _page(found: list[Item], limit: int, cursor: Callable[[Item], str]) -> Page[Item]:

@@ -16,6 +16,10 @@ from transfer_contract.transfers import TransferRequest, TransferView
 Item = TypeVar("Item")
 
 
+BUCKETS: Final = 4096
+"""Parts in which books are proved and compared: what is wrong with one transfer has its part looked at."""
+
+
 class ProblemCode(StrEnum):
     """The stable `code` of every `application/problem+json` answer."""
 
@@ -156,10 +160,23 @@ class CurrencyTotals(Payload):
 
 
 class AccountsReconciliation(Payload):
-    """One snapshot of the accounts database: totals, and accounts whose amounts don't follow from the rows."""
+    """One snapshot of the accounts database: totals, and what doesn't follow from the rows.
+
+    `digests`: by bucket, the sum of a hash of each entry that the completed transfers must have in the ledger. A
+    transfer's bucket is a hash of its id modulo `BUCKETS`.
+    """
 
     currencies: list[CurrencyTotals]
     discrepancies: list[Discrepancy]
+    digests: dict[int, int]
+
+
+class FinalTransfersQuery(Payload):
+    """Which of the final transfers: all that aren't completed, and of the completed ones those in `buckets`."""
+
+    buckets: list[int] = Field(default=[], max_length=BUCKETS)
+    after: str = Field(default="", pattern=r"^[a-z0-9-]{0,64}$")
+    limit: int = Field(default=50_000, ge=1, le=50_000)
 
 
 class FinalTransfer(Payload):
@@ -175,11 +192,30 @@ class FinalTransfer(Payload):
     currency: str
 
 
+class FinalTransfers(Payload):
+    """A page. `transfers` is the JSON of a list of `FinalTransfer`: one database has written it, another reads it."""
+
+    transfers: str
+    last: str | None = None
+    """After this one there may be more."""
+
+
 # ledger-api
 
 
-class FinalTransfers(Payload):
-    transfers: list[FinalTransfer] = Field(max_length=10_000)
+class LedgerReconciliation(Payload):
+    """One snapshot of the ledger. `digests`: by bucket, the sum of a hash of each entry; see there."""
+
+    discrepancies: list[Discrepancy]
+    digests: dict[int, int]
+
+
+class AppliedTransfersQuery(Payload):
+    """Which of the applied transfers: those in `buckets`."""
+
+    buckets: list[int] = Field(max_length=BUCKETS)
+    after: str = Field(default="", pattern=r"^[a-z0-9-]{0,64}$")
+    limit: int = Field(default=10_000, ge=1, le=10_000)
 
 
 class Entry(Payload):

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from transfer_contract.http import (
     Account,
     AccountsReconciliation,
-    FinalTransfer,
+    FinalTransfers,
+    FinalTransfersQuery,
     NewAccount,
     Page,
     ProblemCode,
@@ -21,7 +22,7 @@ from transfer_contract.http import (
 )
 from transfer_contract.steps import FinalStatus
 
-from account_worker import queries, reconciliation
+from account_worker import final_transfers, queries, reconciliation
 from account_worker.account_lifecycle import AccountError, close_account, open_account
 from account_worker.demo_faults import Faults
 
@@ -30,8 +31,6 @@ PathId = Annotated[str, Path(pattern=_ID)]
 QueryId = Annotated[str | None, Query(pattern=_ID)]
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 """A page is a bounded piece of work, and stays below a megabyte."""
-FinalPageSize = Annotated[int, Query(ge=1, le=10_000)]
-"""As many as the ledger checks in one call."""
 
 
 def add_routes(app: FastAPI, engine: Engine, faults: Faults) -> None:
@@ -120,10 +119,10 @@ def reconciliation_router(engine: Engine) -> APIRouter:
     def reconcile() -> AccountsReconciliation:
         return reconciliation.reconcile(engine)
 
-    @router.get("/final-transfers")
-    def final_transfers(after: QueryId = None, limit: FinalPageSize = 1000) -> Page[FinalTransfer]:
+    @router.post("/final-transfers")
+    def list_final(wanted: FinalTransfersQuery) -> FinalTransfers:
         with engine.connect() as connection:
-            return reconciliation.final_transfers(connection, after=after or "", limit=limit)
+            return final_transfers.final_transfers(connection, wanted)
 
     return router
 

@@ -7,15 +7,22 @@ from fastapi.responses import JSONResponse
 from service_runtime.database import DATABASE_AWAY
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
-from transfer_contract.http import Discrepancy, Entry, FinalTransfers, Page, ProblemCode, TransferIds, TransferRows
+from transfer_contract.http import (
+    AppliedTransfersQuery,
+    Discrepancy,
+    Entry,
+    FinalTransfers,
+    LedgerReconciliation,
+    Page,
+    ProblemCode,
+    TransferIds,
+    TransferRows,
+)
 
-from ledger_worker import queries, reconciliation
+from ledger_worker import final_transfers, queries, reconciliation
 
 PathId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
-QueryId = Annotated[str, Query(pattern=r"^[a-z0-9-]{0,64}$")]
 PageSize = Annotated[int, Query(ge=1, le=1000)]
-AppliedPageSize = Annotated[int, Query(ge=1, le=10_000)]
-"""As many as account-api answers `known` for."""
 
 
 def add_routes(app: FastAPI, engine: Engine) -> None:
@@ -67,16 +74,16 @@ def reconciliation_router(engine: Engine) -> APIRouter:
     @router.post("/check")
     def check(final: FinalTransfers) -> Page[Discrepancy]:
         with engine.connect() as connection:
-            return Page(items=reconciliation.check(connection, final.transfers))
+            return Page(items=final_transfers.check(connection, final))
 
-    @router.get("/applied-transfers")
-    def applied_transfers(after: QueryId = "", limit: AppliedPageSize = 1000) -> Page[str]:
+    @router.post("/applied-transfers")
+    def applied_transfers(wanted: AppliedTransfersQuery) -> Page[str]:
         with engine.connect() as connection:
-            return reconciliation.applied_transfers(connection, after=after, limit=limit)
+            return final_transfers.applied_transfers(connection, wanted)
 
     @router.get("")
-    def reconcile() -> Page[Discrepancy]:
-        return Page(items=reconciliation.reconcile(engine))
+    def reconcile() -> LedgerReconciliation:
+        return reconciliation.reconcile(engine)
 
     return router
 

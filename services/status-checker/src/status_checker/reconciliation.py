@@ -3,21 +3,21 @@
 The other way round, what the ledger has applied the accounts must know: there the ledger is read first.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
+from pydantic import BaseModel
 from service_runtime.internal_client import InternalClient
 from transfer_contract.http import (
     AccountsReconciliation,
+    AppliedTransfersQuery,
     Discrepancy,
-    FinalTransfer,
     FinalTransfers,
+    FinalTransfersQuery,
+    LedgerReconciliation,
     Page,
     Reconciliation,
     TransferIds,
 )
-
-PAGE_SIZE: Final = 5000
-"""Half of what the calls that take a page allow."""
 
 MAX_DISCREPANCIES: Final = 100
 """One is too many; more than these help nobody to find the cause."""
@@ -25,13 +25,20 @@ MAX_DISCREPANCIES: Final = 100
 EXTRA_SECONDS: Final = 30
 """For sums over whole tables, beyond the time that an ordinary call may take."""
 
+Answer = TypeVar("Answer", bound=BaseModel)
+
 
 async def reconcile(account_api: InternalClient, ledger_api: InternalClient) -> Reconciliation:
+    """The completed transfers by digests; one by one those of the buckets that differ, and all that were undone."""
     accounts = await account_api.get("/reconciliation", AccountsReconciliation, extra_seconds=EXTRA_SECONDS)
-    found = [*accounts.discrepancies, *await _between(account_api, ledger_api)]
-    found += await _unknown_to_accounts(account_api, ledger_api)
-    ledger = await ledger_api.get("/reconciliation", Page[Discrepancy], extra_seconds=EXTRA_SECONDS)
-    found += ledger.items
+    ledger = await ledger_api.get("/reconciliation", LedgerReconciliation, extra_seconds=EXTRA_SECONDS)
+    differing = sorted(dict(accounts.digests.items() ^ ledger.digests.items()))
+    found = [
+        *accounts.discrepancies,
+        *await _contradictions(account_api, ledger_api, differing),
+        *await _unknown_to_accounts(account_api, ledger_api, differing),
+        *ledger.discrepancies,
+    ]
     return Reconciliation(
         balanced=not found and all(totals.sum_minor == 0 for totals in accounts.currencies),
         currencies=accounts.currencies,
@@ -39,50 +46,37 @@ async def reconcile(account_api: InternalClient, ledger_api: InternalClient) -> 
     )
 
 
-async def _between(account_api: InternalClient, ledger_api: InternalClient) -> list[Discrepancy]:
-    """Every final transfer of the accounts, page by page, against the ledger; stops where enough has been found."""
+async def _contradictions(
+    account_api: InternalClient, ledger_api: InternalClient, buckets: list[int]
+) -> list[Discrepancy]:
+    """Page by page; stops where enough has been found."""
     found: list[Discrepancy] = []
-    after: str | None = None
-    while len(found) < MAX_DISCREPANCIES:
-        page = await account_api.get(
-            "/reconciliation/final-transfers",
-            Page[FinalTransfer],
-            query={"after": after, "limit": PAGE_SIZE},
-            extra_seconds=EXTRA_SECONDS,
-        )
-        if page.items:
-            judged = await ledger_api.post(
-                "/reconciliation/check",
-                Page[Discrepancy],
-                body=FinalTransfers(transfers=page.items),
-                extra_seconds=EXTRA_SECONDS,
-            )
-            found += judged.items
-        if page.next_cursor is None or not page.items:
-            break
-        after = page.items[-1].transfer_id
+    after: str | None = ""
+    while after is not None and len(found) < MAX_DISCREPANCIES:
+        wanted = FinalTransfersQuery(buckets=buckets, after=after)
+        page = await _ask(account_api, "/reconciliation/final-transfers", FinalTransfers, wanted)
+        found += (await _ask(ledger_api, "/reconciliation/check", Page[Discrepancy], page)).items
+        after = page.last
     return found
 
 
-async def _unknown_to_accounts(account_api: InternalClient, ledger_api: InternalClient) -> list[Discrepancy]:
+async def _unknown_to_accounts(
+    account_api: InternalClient, ledger_api: InternalClient, buckets: list[int]
+) -> list[Discrepancy]:
     """Applied records without a row in the accounts, where the withdraw's stood first: the accounts have lost it."""
     found: list[Discrepancy] = []
-    after: str | None = None
-    while len(found) < MAX_DISCREPANCIES:
-        page = await ledger_api.get(
-            "/reconciliation/applied-transfers",
-            Page[str],
-            query={"after": after, "limit": PAGE_SIZE},
-            extra_seconds=EXTRA_SECONDS,
-        )
-        if page.items:
-            asked = TransferIds(transfer_ids=page.items)
-            known = await account_api.post("/transfers/known", TransferIds, body=asked, extra_seconds=EXTRA_SECONDS)
-            found += map(_unknown, sorted({*page.items} - {*known.transfer_ids}))
-        if page.next_cursor is None:
-            break
+    after: str | None = "" if buckets else None
+    while after is not None and len(found) < MAX_DISCREPANCIES:
+        wanted = AppliedTransfersQuery(buckets=buckets, after=after)
+        page = await _ask(ledger_api, "/reconciliation/applied-transfers", Page[str], wanted)
+        known = await _ask(account_api, "/transfers/known", TransferIds, TransferIds(transfer_ids=page.items))
+        found += map(_unknown, sorted({*page.items} - {*known.transfer_ids}))
         after = page.next_cursor
     return found
+
+
+async def _ask(api: InternalClient, path: str, answer: type[Answer], body: BaseModel) -> Answer:
+    return await api.post(path, answer, body=body, extra_seconds=EXTRA_SECONDS)
 
 
 def _unknown(transfer_id: str) -> Discrepancy:
