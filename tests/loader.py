@@ -54,7 +54,7 @@ _IN_ACCOUNTS: Final = (
     _STORE.format(more=", final_status, finished_at", values=", outcome, decided_at", where=""),
     """INSERT INTO decisions (transfer_id, step, decision, forward, compensation, failure)
         SELECT transfer_id, step, CASE outcome WHEN 'completed' THEN 'applied' ELSE outcome END,
-               CASE outcome WHEN 'rejected' THEN attempt || '{"error": {"code": "insufficient_funds", "detail": "loaded"}}'
+               CASE outcome WHEN 'rejected' THEN attempt || '{"error": {"code": "insufficient_funds", "detail": ""}}'
                             ELSE attempt END,
                CASE outcome WHEN 'compensated' THEN attempt END,
                CASE WHEN outcome = 'compensated' AND step = 'withdraw'

@@ -147,7 +147,7 @@ def account_api(databases: Databases) -> FastAPI:
     @router.post("/reconciliation/final-transfers")
     def final_transfers(wanted: FinalTransfersQuery) -> FinalTransfers:
         final = [_final_transfer(known) for known in databases.accounts.all() if known.final_status is not None]
-        asked = [t for t in final if t.status is not FinalStatus.COMPLETED or _bucket(t.transfer_id) in wanted.buckets]
+        asked = [t for t in final if _bucket(t.transfer_id) in wanted.buckets]
         found = sorted((t for t in asked if t.transfer_id > wanted.after), key=lambda t: t.transfer_id)
         page = _page(found, databases.page_size, lambda last: last.transfer_id)
         return FinalTransfers(transfers=to_json(page.items).decode(), last=page.next_cursor)

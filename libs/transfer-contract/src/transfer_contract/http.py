@@ -162,8 +162,8 @@ class CurrencyTotals(Payload):
 class AccountsReconciliation(Payload):
     """One snapshot of the accounts database: totals, and what doesn't follow from the rows.
 
-    `digests`: by bucket, the sum of a hash of each entry that the completed transfers must have in the ledger. A
-    transfer's bucket is a hash of its id modulo `BUCKETS`.
+    `digests`: by bucket, the sum of a hash of each entry and each shut door that the final transfers should have in the
+    ledger. A transfer's bucket is a hash of its id modulo `BUCKETS`.
     """
 
     currencies: list[CurrencyTotals]
@@ -172,9 +172,9 @@ class AccountsReconciliation(Payload):
 
 
 class FinalTransfersQuery(Payload):
-    """Which of the final transfers: all that aren't completed, and of the completed ones those in `buckets`."""
+    """Which of the final transfers: those in `buckets`."""
 
-    buckets: list[int] = Field(default=[], max_length=BUCKETS)
+    buckets: list[int] = Field(max_length=BUCKETS)
     after: str = Field(default="", pattern=r"^[a-z0-9-]{0,64}$")
     limit: int = Field(default=50_000, ge=1, le=50_000)
 
@@ -204,7 +204,7 @@ class FinalTransfers(Payload):
 
 
 class LedgerReconciliation(Payload):
-    """One snapshot of the ledger. `digests`: by bucket, the sum of a hash of each entry; see there."""
+    """One snapshot of the ledger. `digests`: by bucket, the sum of a hash of each entry and of each shut door."""
 
     discrepancies: list[Discrepancy]
     digests: dict[int, int]

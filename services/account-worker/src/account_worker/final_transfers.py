@@ -4,15 +4,9 @@ from sqlalchemy import Connection, text
 from transfer_contract.http import BUCKETS, FinalTransfers, FinalTransfersQuery
 
 _PAGE = text("""
-    WITH undone AS (
-        SELECT * FROM transfers WHERE transfer_id > :after AND final_status IN ('rejected', 'compensated')
-        ORDER BY transfer_id LIMIT :limit
-    ), completed AS (
-        SELECT * FROM transfers WHERE transfer_id > :after AND final_status = 'completed'
-                                      AND bucket_of(transfer_id, :of) = ANY(:buckets)
-        ORDER BY transfer_id LIMIT :limit
-    ), page AS (
-        SELECT * FROM (SELECT * FROM undone UNION ALL SELECT * FROM completed) AS either
+    WITH page AS (
+        SELECT * FROM transfers
+        WHERE final_status IS NOT NULL AND transfer_id > :after AND bucket_of(transfer_id, :of) = ANY(:buckets)
         ORDER BY transfer_id LIMIT :limit
     ), told AS (
         SELECT transfer_id, final_status AS status, source_account, destination_account, amount_minor, currency,

@@ -38,16 +38,17 @@ _BUCKETS = text("""
         FROM transfers
     ), hashed AS (
         SELECT transfer_id, entry_hash(transfer_id, account_id, amount_minor, currency) AS entered, 0 AS asked,
-               0 AS records
+               0 AS refused, 0 AS records
         FROM entries
         UNION ALL
-        SELECT transfer_id, 0, hash, 1 FROM asked
+        SELECT transfer_id, 0, hash, 0, 1 FROM asked
         UNION ALL
-        SELECT transfer_id, 0, -hash, 0 FROM asked JOIN decisions USING (transfer_id) WHERE decision <> 'applied'
+        SELECT transfer_id, 0, -hash, 0, 0 FROM asked JOIN decisions USING (transfer_id) WHERE decision <> 'applied'
         UNION ALL
-        SELECT transfer_id, 0, 0, -1 FROM decisions
+        SELECT transfer_id, 0, 0, CASE WHEN decision = 'applied' THEN 0 ELSE refusal_hash(transfer_id) END, -1
+        FROM decisions
     )
-    SELECT bucket_of(transfer_id, :of) AS bucket, sum(entered) AS digest,
+    SELECT bucket_of(transfer_id, :of) AS bucket, sum(entered) + sum(refused) AS digest,
            sum(entered) <> sum(asked) OR sum((hashtextextended(transfer_id, 0) >> 16) * records) <> 0 AS is_wrong
     FROM hashed GROUP BY bucket
 """)

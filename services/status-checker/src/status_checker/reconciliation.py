@@ -29,7 +29,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 async def reconcile(account_api: InternalClient, ledger_api: InternalClient) -> Reconciliation:
-    """The completed transfers by digests; one by one those of the buckets that differ, and all that were undone."""
+    """By digests, bucket by bucket; one by one the transfers of the buckets that differ."""
     accounts = await account_api.get("/reconciliation", AccountsReconciliation, extra_seconds=EXTRA_SECONDS)
     ledger = await ledger_api.get("/reconciliation", LedgerReconciliation, extra_seconds=EXTRA_SECONDS)
     differing = sorted(dict(accounts.digests.items() ^ ledger.digests.items()))
@@ -51,7 +51,7 @@ async def _contradictions(
 ) -> list[Discrepancy]:
     """Page by page; stops where enough has been found."""
     found: list[Discrepancy] = []
-    after: str | None = ""
+    after: str | None = "" if buckets else None
     while after is not None and len(found) < MAX_DISCREPANCIES:
         wanted = FinalTransfersQuery(buckets=buckets, after=after)
         page = await _ask(account_api, "/reconciliation/final-transfers", FinalTransfers, wanted)

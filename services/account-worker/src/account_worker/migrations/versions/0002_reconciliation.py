@@ -1,6 +1,6 @@
 """What reconciliation reads with: the hashes that it adds up, and the transfers that it looks at one by one.
 
-The two hashes are the same functions in the ledger's database; PostgreSQL's own hash is the same everywhere.
+The hashes are the same functions in the ledger's database; PostgreSQL's own hash is the same everywhere.
 """
 
 from alembic import op
@@ -22,6 +22,12 @@ ENTRY_HASH = """
     $$
 """
 
+# Of a record that isn't applied: a bigint's quarter, too.
+REFUSAL_HASH = """
+    CREATE FUNCTION refusal_hash(transfer_id text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT hashtextextended(transfer_id, 1) >> 2 $$
+"""
+
 LOOKED_AT = """
     CREATE FUNCTION looked_at(wrong_buckets bigint[], buckets integer) RETURNS SETOF transfer_decisions
     LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -32,9 +38,7 @@ LOOKED_AT = """
     $$
 """
 
-UNDONE = "CREATE INDEX transfers_undone ON transfers (transfer_id) WHERE final_status IN ('rejected', 'compensated')"
-
 
 def upgrade() -> None:
-    for statement in (BUCKET_OF, ENTRY_HASH, LOOKED_AT, UNDONE):
+    for statement in (BUCKET_OF, ENTRY_HASH, REFUSAL_HASH, LOOKED_AT):
         op.execute(statement)

@@ -1,6 +1,6 @@
 """What reconciliation reads with: the hashes that it adds up, and an index that holds the running balances in order.
 
-The two hashes are the same functions in the accounts' database; PostgreSQL's own hash is the same everywhere.
+The hashes are the same functions in the accounts' database; PostgreSQL's own hash is the same everywhere.
 """
 
 from alembic import op
@@ -22,6 +22,12 @@ ENTRY_HASH = """
     $$
 """
 
+# Of a record that isn't applied: a bigint's quarter, too.
+REFUSAL_HASH = """
+    CREATE FUNCTION refusal_hash(transfer_id text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT hashtextextended(transfer_id, 1) >> 2 $$
+"""
+
 # What the accounts tell, as they wrote it.
 FINAL_TRANSFERS = """
     CREATE FUNCTION final_transfers(told json) RETURNS TABLE (
@@ -40,5 +46,12 @@ ENTRIES_OF_ACCOUNT = """
 
 
 def upgrade() -> None:
-    for statement in (BUCKET_OF, ENTRY_HASH, FINAL_TRANSFERS, "DROP INDEX entries_of_account", ENTRIES_OF_ACCOUNT):
+    for statement in (
+        BUCKET_OF,
+        ENTRY_HASH,
+        REFUSAL_HASH,
+        FINAL_TRANSFERS,
+        "DROP INDEX entries_of_account",
+        ENTRIES_OF_ACCOUNT,
+    ):
         op.execute(statement)
