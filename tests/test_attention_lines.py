@@ -56,8 +56,9 @@ def test_where_all_is_well_nothing_is_said() -> None:
 
 
 def test_each_item_says_what_since_when_why_and_where_to_read_on() -> None:
+    began = datetime.now(UTC) - timedelta(minutes=3)
     items = [
-        parked(since=NOW - timedelta(minutes=3)),
+        parked(since=began),
         AttentionItem(
             kind=AttentionKind.WORKER_GONE,
             since=None,
@@ -68,7 +69,7 @@ def test_each_item_says_what_since_when_why_and_where_to_read_on() -> None:
     ]
     counts = {AttentionKind.PARKED: 1, AttentionKind.WORKER_GONE: 1}
     told = lines_of(Attention(observed_at=NOW, counts=counts, items=items).model_dump_json())
-    since = (NOW - timedelta(minutes=3)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    since = began.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     assert told == [
         "",
         "Needs attention: 1 parked, 1 worker gone",
