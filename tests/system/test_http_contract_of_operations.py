@@ -18,6 +18,7 @@ PATHS = {
     "/accounts/{id}": {"get"},
     "/accounts/{id}/entries": {"get"},
     "/accounts/{id}/close": {"post"},
+    "/attention": {"get"},
     "/reconciliation": {"get"},
     "/workers": {"get"},
     "/workers/{process}/crash": {"post"},
@@ -36,6 +37,13 @@ async def test_the_books_are_balanced_while_transfers_run(api: PublicApi) -> Non
     assert (reconciliation["balanced"], reconciliation["discrepancies"]) == (True, [])
     crowns = next(totals for totals in reconciliation["currencies"] if totals["currency"] == "SEK")
     assert crowns == {"currency": "SEK", "balances": "-20.00", "held": "20.00", "in_transit": "0.00", "sum": "0.00"}
+
+
+async def test_what_needs_attention_is_told_as_of_a_moment_ago(api: PublicApi) -> None:
+    answer = await api.get("/attention", limit=1)
+    assert list(answer) == ["observed_at", "counts", "unexamined", "items"]
+    assert_is_moment(answer["observed_at"])
+    assert len(answer["items"]) <= 1
 
 
 async def test_each_kind_of_worker_is_listed_with_those_that_live(system: RunningSystem, api: PublicApi) -> None:
