@@ -58,6 +58,8 @@ class Books:
     rows: dict[tuple[str, Step], StepRow] = field(default_factory=dict)
     requests: dict[str, TransferRequest] = field(default_factory=dict)
     """As the first accounts row stored them."""
+    recorded: dict[str, TransferRequest] = field(default_factory=dict)
+    """As the ledger's row stored them."""
     balances: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: START_BALANCE))
     held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     entries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -68,8 +70,8 @@ class Books:
 
     def put(self, request: TransferRequest, row: StepRow) -> None:
         self.rows[request.transfer_id, row.step] = row
-        if row.step is not Step.RECORD:
-            self.requests.setdefault(request.transfer_id, request)
+        stored = self.recorded if row.step is Step.RECORD else self.requests
+        stored.setdefault(request.transfer_id, request)
 
 
 class Faults:

@@ -1,4 +1,4 @@
-"""The reconciler beside the fake participants: its search asks a real HTTP account-api that knows their rows."""
+"""The reconciler beside the fake participants: its search asks real HTTP APIs that know their rows."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferIds, TransferRows
 from transfer_contract.names import Process, TaskQueue, workflow_id
 from transfer_contract.reconciler import Findings, ReconciliationReport, Search, TakenOver
-from transfer_contract.steps import FinalStatus, Step, final_status
+from transfer_contract.steps import Decision, FinalStatus, Step, final_status
 from transfer_contract.transfers import TransferRequest
 from workflow_handler.abandoned import AbandonedTransfers
 from workflow_handler.policies import Reconciling
@@ -55,13 +55,13 @@ class Reconciler(Harness):
         self.mine.add(request.transfer_id)
         return await super().start(request, task_timeout=task_timeout, execution_timeout=execution_timeout)
 
-    account_api: InternalClient | None = None
+    participants: InternalClient | None = None
 
     async def search(self, search: Search, *, examined: int) -> Findings:
         """One search that looks at so many of the transfers that aren't final."""
-        assert self.account_api is not None
-        unfinished = UnfinishedTransfers(self.client, self.account_api, examined=examined)
-        rows, registry = AccountRows(self.account_api), CollectorRegistry()
+        assert self.participants is not None
+        unfinished = UnfinishedTransfers(self.client, self.participants, self.participants, examined=examined)
+        rows, registry = AccountRows(self.participants), CollectorRegistry()
         return await AbandonedTransfers(self.client, unfinished, rows, registry=registry).find_abandoned_transfers(
             search
         )
@@ -108,19 +108,20 @@ class Reconciler(Harness):
 async def reconciler(client: Client) -> AsyncIterator[Reconciler]:
     harness = Reconciler(client)
     async with (
-        live_server(account_api(harness.books, harness.mine)) as server,
+        live_server(participants_api(harness.books, harness.mine)) as server,
         InternalClient(Process.ACCOUNT_API, server.url, timeout_seconds=5) as api,
     ):
-        unfinished = UnfinishedTransfers(client, api)
+        unfinished = UnfinishedTransfers(client, api, api)
         harness.searching = AbandonedTransfers(client, unfinished, AccountRows(api), registry=CollectorRegistry())
-        harness.account_api = api
+        harness.participants = api
         yield harness
     async for left in client.list_workflows("ExecutionStatus = 'Running'"):  # by a test that failed
         with contextlib.suppress(RPCError):  # it has ended meanwhile
             await client.get_workflow_handle(left.id).terminate()
 
 
-def account_api(books: Books, mine: set[str]) -> FastAPI:
+def participants_api(books: Books, mine: set[str]) -> FastAPI:
+    """account-api, and what the search asks ledger-api for."""
     app = create_app(Process.ACCOUNT_API, {}, registry=CollectorRegistry())
 
     @app.get("/transfers")
@@ -134,6 +135,20 @@ def account_api(books: Books, mine: set[str]) -> FastAPI:
     @app.post("/transfers/final")
     async def final(asked: TransferIds) -> TransferIds:
         return TransferIds(transfer_ids=[each for each in asked.transfer_ids if each not in mine or is_final(each)])
+
+    @app.post("/transfers/known")
+    async def known(asked: TransferIds) -> TransferIds:
+        return TransferIds(transfer_ids=[each for each in asked.transfer_ids if each in books.requests])
+
+    @app.get("/transfers/shut")
+    async def shut(after: str, limit: int) -> Page[TransferRequest]:
+        tombstones = (
+            books.recorded[transfer_id]
+            for (transfer_id, step), row in books.rows.items()
+            if step is Step.RECORD and row.decision is Decision.CANCELLED and transfer_id > after
+        )
+        found = sorted(tombstones, key=lambda each: each.transfer_id)[:limit]
+        return Page(items=found, next_cursor=found[-1].transfer_id if len(found) == limit else None)
 
     @app.get("/transfers/{transfer_id}")
     async def get(transfer_id: str) -> TransferRows:

@@ -136,6 +136,36 @@ async def test_a_transfer_that_temporal_has_forgotten_is_found_by_its_rows(harne
     assert (told.found, told.has_rows, told.status) == (Finding.FORGOTTEN, True, FinalStatus.COMPENSATED)
 
 
+async def test_a_door_that_was_shut_for_a_transfer_without_anything_else_is_found_and_the_transfer_ends(
+    harness: Reconciler,
+) -> None:
+    """Terminated before its first row, its finisher terminated after the first step, both forgotten."""
+    lone = [new_request() for _ in range(3)]
+    for request in lone:
+        harness.mine.add(request.transfer_id)
+        harness.books.put(request, tombstone(request, Step.RECORD))
+    async with harness.workers():
+        while harness.unfinished():
+            found = {each.transfer_id: each for each in (await harness.reconcile()).taken_over}
+            assert {(each.found, each.has_rows) for each in found.values()} <= {(Finding.FORGOTTEN, False)}
+    ends = {final_status(harness.books.of(request.transfer_id)) for request in lone}
+    assert ends == {FinalStatus.COMPENSATED}
+    harness.check_money(completed=False)
+
+
+async def test_doors_that_were_shut_are_gone_through_a_page_at_a_time(harness: Reconciler) -> None:
+    lone = sorted((new_request() for _ in range(3)), key=lambda request: request.transfer_id)
+    for request in lone:
+        harness.books.put(request, tombstone(request, Step.RECORD))
+    position, found = SearchPosition(closed_since=datetime.now(UTC)), []
+    for _ in range(5):
+        findings = await harness.search(Search(position=position, grace_seconds=0, limit=10), examined=1)
+        found.append([each.transfer.transfer_id for each in findings.abandoned])
+        position = findings.position
+    one, two, three = ([request.transfer_id] for request in lone)
+    assert found == [one, two, three, [], one]
+
+
 async def test_a_transfer_whose_workflow_timed_out_is_finished(harness: Reconciler) -> None:
     harness.faults.plan(Step.DEPOSIT, Fault.WAITS, attempts=1)
     harness.timings = replace(harness.timings, start_to_close_seconds=60)
@@ -266,6 +296,35 @@ async def test_a_transfer_whose_workflow_was_reset_is_left_to_the_new_run(harnes
         harness.faults.go.set()
         newest: Handle = harness.client.get_workflow_handle(transfer.id, result_type=TransferResult)
         assert (await harness.end(newest)).status is FinalStatus.COMPLETED
+
+
+async def test_a_transfer_whose_reset_run_is_terminated_is_finished(harness: Reconciler) -> None:
+    harness.timings = replace(harness.timings, start_to_close_seconds=60)
+    harness.faults.plan(Step.RECORD, Fault.WAITS)
+    async with harness.workers():
+        request = new_request()
+        transfer = await harness.start(request)
+        await until_waiting(harness, Step.RECORD)
+        await reset(harness.client, transfer)
+        await harness.client.get_workflow_handle(transfer.id).terminate()
+        told = await harness.takes_over(request.transfer_id)
+        assert (told.found, told.status) == (Finding.TERMINATED, FinalStatus.COMPENSATED)
+
+
+async def test_a_second_run_is_left_alone_and_ends_as_a_finisher_beside_it_does(harness: Reconciler) -> None:
+    """The first one was terminated, and the client has posted again."""
+    async with harness.workers():
+        request = await terminated_in(harness, Step.RECORD)
+        harness.faults.plan(Step.RECORD, Fault.WAITS)
+        second = await harness.start(request)
+        await until(lambda: Step.RECORD in harness.faults.calls)
+        assert (await harness.leaves_alone(request.transfer_id)).carried == 1
+        finishing = asyncio.create_task(finish(harness, request))
+        await until(lambda: Compensation.RECORD in harness.faults.calls)
+        harness.faults.go.set()
+        finished, result = await finishing, await harness.end(second)
+        assert finished.status is result.status is FinalStatus.COMPENSATED
+        harness.check_money(completed=False)
 
 
 async def reset(client: Client, transfer: Handle) -> None:
@@ -408,9 +467,16 @@ async def test_a_finisher_that_is_terminated_is_followed_by_another(harness: Rec
 
 
 def applied(request: TransferRequest, step: Step) -> StepRow:
+    return StepRow(transfer_id=request.transfer_id, step=step, decision=Decision.APPLIED, forward=just_now())
+
+
+def tombstone(request: TransferRequest, step: Step) -> StepRow:
+    return StepRow(transfer_id=request.transfer_id, step=step, decision=Decision.CANCELLED, compensation=just_now())
+
+
+def just_now() -> Occurrence:
     now = datetime.now(UTC)
-    occurrence = Occurrence(attempt=1, scheduled_at=now, decided_at=now)
-    return StepRow(transfer_id=request.transfer_id, step=step, decision=Decision.APPLIED, forward=occurrence)
+    return Occurrence(attempt=1, scheduled_at=now, decided_at=now)
 
 
 async def until_task_attempt(transfer: Handle, attempt: int) -> None:

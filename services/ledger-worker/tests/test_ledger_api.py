@@ -25,8 +25,8 @@ from transfer_contract.http import (
     TransferIds,
     TransferRows,
 )
-from transfer_contract.steps import Decision, FinalStatus, StepRow
-from transfer_contract.transfers import Scenario, TransferRequest
+from transfer_contract.steps import Decision, Failure, FailureCode, FinalStatus, StepRow
+from transfer_contract.transfers import AbortRequest, Scenario, TransferRequest
 
 NewTransfer = Callable[..., TransferRequest]
 
@@ -216,6 +216,23 @@ async def test_applied_transfers_are_paged_by_id(
         found += page.items
         after = page.next_cursor
     assert [transfer_id for transfer_id in found if transfer_id.startswith(prefix + "-")] == done
+
+
+async def test_transfers_whose_door_is_shut_are_paged_by_id_as_the_tombstone_stored_them(
+    http: httpx.AsyncClient, ledger_engine: Engine, record: Record, new_transfer: NewTransfer, attempt: Attempt
+) -> None:
+    shut = [new_transfer(transfer_id=f"zz-shut-{number}") for number in range(5)]
+    failure = Failure(code=FailureCode.CANCELLED, detail="as asked")
+    aborts = [AbortRequest(transfer=transfer, failure=failure) for transfer in reversed(shut)]
+    in_transaction(ledger_engine, lambda c: steps.record_compensation(c, aborts, attempt))
+    record(new_transfer(transfer_id="zz-shut-not"))
+    found: list[TransferRequest] = []
+    after: str | None = "zz-shut"
+    while after is not None:
+        answer = await http.get("/transfers/shut", params={"after": after, "limit": 2})
+        page = Page[TransferRequest].model_validate_json(answer.content)
+        found, after = [*found, *page.items], page.next_cursor
+    assert found == shut
 
 
 async def test_applied_transfers_of_no_bucket_are_none(http: httpx.AsyncClient, record: Record) -> None:

@@ -36,7 +36,7 @@ def test_migrations_run_side_by_side_and_again(new_database: Callable[[], str]) 
     tables = {"alembic_version", "decisions", "entries", "ledger_accounts", "transfers"}
     assert set(inspect(engine).get_table_names()) == tables
     with engine.connect() as connection:
-        assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == ["0002"]
+        assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == ["0003"]
 
 
 def test_the_tables_are_as_the_queries_name_them(new_database: Callable[[], str]) -> None:

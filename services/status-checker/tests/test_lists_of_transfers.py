@@ -17,7 +17,7 @@ from status_checker.running_transfers import RunningTransfers
 from status_checker.runs import Run, Runs
 from temporalio.client import Client
 from transfer_contract.http import Page
-from transfer_contract.names import workflow_id
+from transfer_contract.names import FINISH_TRANSFER, TRANSFER_MONEY, finisher_id, workflow_id
 from transfer_contract.steps import Compensation, FailureCode, Step
 from transfer_contract.transfers import TransferMemo, TransferRequest, TransferView
 
@@ -38,20 +38,28 @@ class Listed:
     async def without_row(self, transfer: TransferRequest | None = None) -> TransferRequest:
         """A running workflow that no worker will ever touch."""
         transfer = transfer or self.new()
+        await self._start(TRANSFER_MONEY, workflow_id(transfer.transfer_id), transfer)
+        return transfer
+
+    async def being_finished(self, transfer: TransferRequest) -> None:
+        """By the reconciler: the same of its workflow."""
+        await self._start(FINISH_TRANSFER, finisher_id(transfer.transfer_id), transfer)
+
+    async def _start(self, workflow: str, its_id: str, transfer: TransferRequest) -> None:
         memo = TransferMemo(transfer=transfer, fingerprint=transfer.fingerprint)
         await self.client.start_workflow(
-            "TransferMoney",
-            transfer,
-            id=workflow_id(transfer.transfer_id),
-            task_queue="nobody-listens",
-            memo={TransferMemo.KEY: memo},
+            workflow, transfer, id=its_id, task_queue="nobody-listens", memo={TransferMemo.KEY: memo}
         )
-        self.started.append(transfer.transfer_id)
-        return transfer
+        self.started.append(its_id)
 
     async def visible(self, *transfers: TransferRequest, query: str = "ExecutionStatus = 'Running'") -> None:
         """Visibility is written a moment after the start."""
-        wanted = {workflow_id(transfer.transfer_id) for transfer in transfers}
+        await self._until_running({workflow_id(transfer.transfer_id) for transfer in transfers}, query)
+
+    async def all_visible(self) -> None:
+        await self._until_running({*self.started}, "ExecutionStatus = 'Running'")
+
+    async def _until_running(self, wanted: set[str], query: str) -> None:
         for _ in range(200):
             running = {run.id async for run in self.client.list_workflows(query)}
             if wanted <= running:
@@ -82,8 +90,24 @@ class Listed:
 async def listed(checker: httpx.AsyncClient, databases: Databases, client: Client) -> AsyncIterator[Listed]:
     listed = Listed(checker, databases, client)
     yield listed
-    for transfer_id in listed.started:
-        await client.get_workflow_handle(workflow_id(transfer_id)).terminate()
+    for each in listed.started:
+        await client.get_workflow_handle(each).terminate()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_transfers_without_a_row_in_the_reconcilers_hands_are_listed_once_where_they_belong(
+    listed: Listed, limit: int
+) -> None:
+    """Their workflows are much younger than they are; one has its own workflow open, too, and one has rows by now."""
+    made = [listed.new(seconds=60 * number - 3600) for number in range(6)]
+    for transfer in made[:3]:
+        await listed.being_finished(transfer)
+    await listed.without_row(made[2])
+    listed.databases.put(made[1], applied(Step.WITHDRAW, 0))
+    for transfer in made[3:]:
+        listed.databases.put(transfer, *completed_rows())
+    await listed.all_visible()
+    assert await listed.ids(limit=limit) == [transfer.transfer_id for transfer in reversed(made)]
 
 
 async def test_an_account_without_transfers_has_an_empty_list(listed: Listed) -> None:

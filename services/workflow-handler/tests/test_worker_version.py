@@ -8,7 +8,8 @@ from workflow_handler.worker import deployment
 
 @pytest.fixture(autouse=True)
 def needed_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACCOUNT_API_URL", "http://127.0.0.1:1")
+    for name in ("ACCOUNT_API_URL", "LEDGER_API_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
 
 
 def test_without_a_build_nothing_is_versioned() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -19,8 +20,9 @@ from service_runtime.app import create_app
 from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem
 from service_runtime.request_id import HEADER
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 from transfer_contract.http import ProblemCode, TransferRows
 from transfer_contract.names import FINISH_TRANSFER, Process, TaskQueue, finisher_id, workflow_id
 from transfer_contract.steps import (
@@ -269,21 +271,43 @@ async def test_retry_of_a_transfer_that_is_parked_in_the_reconcilers_hands_runs_
     harness.timings = replace(harness.timings, longest_retry_seconds=60)
     harness.faults.plan(Compensation.WITHDRAW, Fault.FAILS, attempts=10)  # the next one would be 20 s later
     request = new_request()
-    interrupted = Failure(code=FailureCode.INTERRUPTED, detail="the transfer's workflow was found terminated")
     async with harness.workers():
         await (await harness.start(request)).terminate()
-        finishing = await world.temporal.start_workflow(
-            FINISH_TRANSFER,
-            args=[AbortRequest(transfer=request, failure=interrupted), harness.timings],
-            id=finisher_id(request.transfer_id),
-            task_queue=TaskQueue.TRANSFERS,
-            memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
-        )
+        finishing = await begin_to_finish(world, request)
         await until(lambda: harness.faults.calls.count(Compensation.WITHDRAW) > 9)
         harness.faults.plan(Compensation.WITHDRAW, Fault.FAILS, attempts=0)
         assert (await world.api.post(f"/transfers/{request.transfer_id}/retry")).status_code == 202
         async with asyncio.timeout(5):
             await finishing.result()
+
+
+@pytest.mark.parametrize("forgotten", [True, False], ids=["its own forgotten", "its own terminated"])
+async def test_a_transfer_in_the_reconcilers_hands_gets_no_run_beside_it(world: World, forgotten: bool) -> None:
+    order = new_order()
+    request = TransferRequest(**order.model_dump(), created_at=datetime.now(UTC))
+    world.rows.put(order, Step.WITHDRAW, Decision.APPLIED)
+    if not forgotten:
+        await (await world.rows.harness.start(request)).terminate()
+    await begin_to_finish(world, request)
+    assert (await post(world, order)).json()["replayed"] is True
+    assert (await world.api.post(f"/transfers/{order.transfer_id}/cancel")).status_code == 202
+    if forgotten:
+        with pytest.raises(RPCError, match="not found"):
+            await world.status(order)
+    else:
+        assert await world.status(order) is WorkflowExecutionStatus.TERMINATED
+
+
+async def begin_to_finish(world: World, request: TransferRequest) -> WorkflowHandle[Any, Any]:
+    """As the reconciler does."""
+    interrupted = Failure(code=FailureCode.INTERRUPTED, detail="the transfer's workflow was found terminated")
+    return await world.temporal.start_workflow(
+        FINISH_TRANSFER,
+        args=[AbortRequest(transfer=request, failure=interrupted), world.rows.harness.timings],
+        id=finisher_id(request.transfer_id),
+        task_queue=TaskQueue.TRANSFERS,
+        memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
+    )
 
 
 async def test_retry_of_a_transfer_whose_release_is_parked_runs_it_at_once(world: World) -> None:

@@ -37,11 +37,13 @@ class SearchPosition(Payload):
     """Where a search goes on where the one before it ended.
 
     `closed_since`: what closed earlier has been judged; None: nothing has. `after`: the one that was examined last, in
-    the list of transfers that aren't final; None: it begins anew.
+    the list of transfers that aren't final; None: it begins anew. `shut_after`: the same in the ledger's tombstones, by
+    transfer id.
     """
 
     closed_since: datetime | None = None
     after: TransferCursor | None = None
+    shut_after: str = ""
 
 
 class Search(Payload):

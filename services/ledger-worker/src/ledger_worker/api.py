@@ -18,10 +18,12 @@ from transfer_contract.http import (
     TransferIds,
     TransferRows,
 )
+from transfer_contract.transfers import TransferRequest
 
 from ledger_worker import final_transfers, queries, reconciliation
 
 PathId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
+AfterId = Annotated[str, Query(pattern=r"^[a-z0-9-]{0,64}$")]
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -36,6 +38,11 @@ def add_routes(app: FastAPI, engine: Engine) -> None:
 
 def transfers_router(engine: Engine) -> APIRouter:
     router = APIRouter(prefix="/transfers")
+
+    @router.get("/shut")
+    def list_shut(after: AfterId = "", limit: PageSize = 100) -> Page[TransferRequest]:
+        with engine.connect() as connection:
+            return queries.shut_transfers(connection, after=after, limit=limit)
 
     @router.get("/{transfer_id}")
     def get(transfer_id: PathId) -> TransferRows:

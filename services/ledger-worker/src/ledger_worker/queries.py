@@ -6,8 +6,10 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 from transfer_contract.http import Entry, Page, TransferRows
+from transfer_contract.steps import Decision
+from transfer_contract.transfers import TransferRequest
 
-from ledger_worker.models import among, entries, requests_and_rows, step_row, transfer_request, transfers
+from ledger_worker.models import among, decisions, entries, requests_and_rows, step_row, transfer_request, transfers
 
 _MAX_BIGINT: Final = 2**63 - 1
 
@@ -19,6 +21,20 @@ def find_transfers(connection: Connection, transfer_ids: Collection[str]) -> lis
         TransferRows(transfer=transfer_request(row), rows=[step_row(row)])
         for row in connection.execute(wanted).mappings()
     ]
+
+
+def shut_transfers(connection: Connection, *, after: str, limit: int) -> Page[TransferRequest]:
+    """Those whose record is a tombstone, by id, each as the tombstone stored it."""
+    shut = decisions.c.decision == Decision.CANCELLED
+    found = connection.execute(
+        select(transfers)
+        .join(decisions, decisions.c.transfer_id == transfers.c.transfer_id)
+        .where(shut, decisions.c.transfer_id > after)
+        .order_by(decisions.c.transfer_id)
+        .limit(limit)
+    ).mappings()
+    items = [transfer_request(row) for row in found]
+    return Page(items=items, next_cursor=items[-1].transfer_id if len(items) == limit else None)
 
 
 def list_entries(connection: Connection, account_id: str, *, before: int | None, limit: int) -> Page[Entry]:

@@ -9,7 +9,7 @@ from typing import Final
 from service_runtime.temporal import ask_temporal
 from temporalio.client import Client, WorkflowExecution
 from transfer_contract.http import TransferCursor
-from transfer_contract.names import TRANSFER_MONEY, TRANSFER_STATUS
+from transfer_contract.names import FINISH_TRANSFER, TRANSFER_MONEY, TRANSFER_STATUS
 from transfer_contract.transfers import TransferMemo, TransferRequest
 
 PAGE_SIZE: Final = 500
@@ -26,6 +26,8 @@ CLOCK_DIFFERENCE: Final = timedelta(seconds=1)
 """How much earlier it may seem to start: Temporal's clock against workflow-handler's."""
 
 _RUNNING: Final = f"WorkflowType = '{TRANSFER_MONEY}' AND ExecutionStatus = 'Running'"
+_BEING_FINISHED: Final = f"WorkflowType = '{FINISH_TRANSFER}' AND ExecutionStatus = 'Running'"
+"""By the reconciler, one page of them: they are few, and most have rows. Their start says nothing of their place."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class RunningTransfers:
     async def _scan(self, scan: "_Scan", limit: int) -> Running:
         workflows = self._client.list_workflows(scan.query, page_size=PAGE_SIZE)
         scanned, began = 0, time.monotonic()
+        async for finisher in self._client.list_workflows(_BEING_FINISHED, page_size=PAGE_SIZE, limit=PAGE_SIZE):
+            await scan.add(finisher)
         while True:
             await workflows.fetch_next_page()
             page = workflows.current_page or []
@@ -62,7 +66,7 @@ class RunningTransfers:
             if workflows.next_page_token is None or not page:
                 return scan.as_far_as(None)
             horizon = page[-1].start_time + CLOCK_DIFFERENCE
-            enough = sum(transfer.created_at >= horizon for transfer in scan.found) >= limit
+            enough = sum(transfer.created_at >= horizon for transfer in scan.found.values()) >= limit
             took_long = time.monotonic() - began > SCAN_SECONDS and scan.got_on(horizon)
             if enough or took_long or scanned >= MAX_SCANNED:
                 return scan.as_far_as(horizon)
@@ -74,7 +78,7 @@ class _Scan:
     def __init__(self, after: TransferCursor | None, account: str | None) -> None:
         self._after = after
         self._account = account
-        self.found: list[TransferRequest] = []
+        self.found: dict[str, TransferRequest] = {}
         self._going_forward: set[str] = set()
 
     @property
@@ -89,7 +93,7 @@ class _Scan:
         return self._after is None or horizon < self._after.created_at
 
     def as_far_as(self, horizon: datetime | None) -> Running:
-        return Running(self.found, horizon, self._going_forward)
+        return Running([*self.found.values()], horizon, self._going_forward)
 
     async def add(self, workflow: WorkflowExecution) -> None:
         memo = await workflow.memo_value(TransferMemo.KEY, None, type_hint=TransferMemo)
@@ -98,7 +102,7 @@ class _Scan:
         transfer = memo.transfer
         touched = self._account in (None, transfer.source_account, transfer.destination_account)
         if touched and (self._after is None or position(transfer) < position(self._after)):
-            self.found.append(transfer)
+            self.found[transfer.transfer_id] = transfer
             if workflow.typed_search_attributes.get(TRANSFER_STATUS) is None:
                 self._going_forward.add(transfer.transfer_id)
 

@@ -81,10 +81,10 @@ class AbandonedTransfers(ReconcilerActivities):
         await self._judge_all(self._unfinished.by_reported_problems(), found)
         position = search.position  # where there is more than the limit, all is looked for again
         if not found.is_full:
-            page = await self._unfinished.by_rows(search, now)
-            await self._judge(page.transfers, found)
+            page, shut = await self._unfinished.by_rows(search, now), await self._unfinished.by_shut_doors(search)
+            await self._judge({**page.transfers, **shut.transfers}, found)
             if not found.is_full:
-                position = SearchPosition(closed_since=now, after=page.after)
+                position = SearchPosition(closed_since=now, after=page.after, shut_after=shut.after)
         return self._told(found, position)
 
     async def _judge_all(self, batches: AsyncGenerator[Batch], found: _Found) -> None:

@@ -53,6 +53,11 @@ async def serve_api(settings: ApiSettings) -> None:
 
 async def serve_worker(settings: WorkflowWorkerSettings) -> None:
     registry, timeout = CollectorRegistry(), settings.internal_timeout_seconds
-    async with InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api:
-        build = partial(build_worker, account_api=account_api, settings=settings, registry=registry)
+    async with (
+        InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api,
+        InternalClient(Process.LEDGER_API, settings.ledger_api_url, timeout_seconds=timeout) as ledger_api,
+    ):
+        build = partial(
+            build_worker, account_api=account_api, ledger_api=ledger_api, settings=settings, registry=registry
+        )
         await run_worker(settings, registry, build)

@@ -17,8 +17,9 @@ class ApiSettings(ServiceSettings):
 class WorkflowWorkerSettings(WorkerSettings):
     process: Process = Process.WORKFLOW_WORKER
     account_api_url: str
+    ledger_api_url: str
     internal_timeout_seconds: float = 5.0
-    """For one call of the reconciler's search to account-api: nobody waits for the answer."""
+    """For one call of the reconciler's search to account-api or ledger-api: nobody waits for the answer."""
     worker_build_id: str | None = Field(default=None, min_length=1)
     """Of Temporal's worker versioning, deployment `workflow-worker`: such a worker gets tasks once its build is made
     the current version. None: no versioning."""

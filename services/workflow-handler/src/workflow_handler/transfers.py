@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from service_runtime.carrying import is_open
 from service_runtime.problems import Problem
 from service_runtime.request_id import current_request_id
 from temporalio.api.common.v1 import WorkflowExecution
@@ -47,10 +48,15 @@ class Transfers:
         return _replayed(known.transfer)
 
     async def cancel(self, transfer_id: str) -> None:
-        """Asks the run to cancel: a request, not a promise (rule 9). A transfer without a run gets one first."""
+        """Asks the run to cancel: a request, not a promise (rule 9). A transfer without a run gets one first.
+
+        One in the reconciler's hands is being undone, if that is possible: there is nothing to ask for.
+        """
         known = await self._rows.of(transfer_id)
         if (known and known.final_status) or await self._rows.is_recorded(transfer_id):
             raise _not_cancellable()
+        if await self._is_being_finished(transfer_id):
+            return
         run = await self._describe(transfer_id)
         if run is None and known is None:
             raise _not_found(transfer_id)
@@ -98,12 +104,11 @@ class Transfers:
     async def _keep_running(self, request: TransferRequest) -> bool:
         """Sees to it that a run carries the transfer; False where its rows are final, and none is started (rule 11).
 
-        The rows are read again once the run before is known to have closed: it may just have made them final.
+        The reconciler's run carries it, too. The rows are read again once no run is open: it may just have made them
+        final.
         """
-        if await self._start_run(request, WorkflowIDReusePolicy.REJECT_DUPLICATE):
-            return True
         run = await self._describe(request.transfer_id)
-        if run is not None and run.status is WorkflowExecutionStatus.RUNNING:
+        if (run is not None and is_open(run)) or await self._is_being_finished(request.transfer_id):
             return True
         known = await self._rows.of(request.transfer_id)
         if known is not None and known.final_status is not None:
@@ -142,6 +147,10 @@ class Transfers:
 
     async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
         return await self._describe_workflow(workflow_id(transfer_id))
+
+    async def _is_being_finished(self, transfer_id: str) -> bool:
+        finisher = await self._describe_finisher(transfer_id)
+        return finisher is not None and is_open(finisher)
 
     async def _describe_finisher(self, transfer_id: str) -> WorkflowExecutionDescription | None:
         """What the reconciler has started for it, where it has."""

@@ -1,4 +1,4 @@
-"""Transfers that may have been abandoned, batch by batch: by the accounts rows, and by what Temporal shows of runs."""
+"""Transfers that may have been abandoned, batch by batch: by the participants' rows, and by what Temporal shows."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from service_runtime.internal_client import InternalClient, Query
+from service_runtime.problems import Problem
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.http import Page, TransferCursor, TransferIds, TransferRows
@@ -41,11 +42,22 @@ class UnfinishedPage:
     after: TransferCursor | None
 
 
+@dataclass(frozen=True)
+class ShutPage:
+    """`after` is where the list goes on, empty at its end."""
+
+    transfers: Batch
+    after: str
+
+
 class UnfinishedTransfers:
-    def __init__(self, client: Client, account_api: InternalClient, *, examined: int = EXAMINED) -> None:
+    def __init__(
+        self, client: Client, account_api: InternalClient, ledger_api: InternalClient, *, examined: int = EXAMINED
+    ) -> None:
         self._examined = examined
         self._client = client
         self._account_api = account_api
+        self._ledger_api = ledger_api
 
     async def by_rows(self, search: Search, now: datetime) -> UnfinishedPage:
         """Transfers with accounts rows that aren't final: newest first, from where the search before this one ended."""
@@ -58,6 +70,22 @@ class UnfinishedTransfers:
             transfers={known.transfer.transfer_id: known.transfer for known in page.items},
             after=TransferCursor.decode(page.next_cursor) if page.next_cursor else None,
         )
+
+    async def by_shut_doors(self, search: Search) -> ShutPage:
+        """Transfers with a tombstone in the ledger and no accounts row: who began to undo them may be forgotten, too.
+
+        None where the ledger-api is away: they can wait, for nothing of them has moved.
+        """
+        after = search.position.shut_after
+        query: Query = {"after": after, "limit": self._examined}
+        try:
+            page = await self._ledger_api.get("/transfers/shut", Page[TransferRequest], query=query)
+        except Problem:
+            return ShutPage({}, after)
+        asked = TransferIds(transfer_ids=[transfer.transfer_id for transfer in page.items])
+        known = {*(await self._account_api.post("/transfers/known", TransferIds, body=asked)).transfer_ids}
+        lone = {each.transfer_id: each for each in page.items if each.transfer_id not in known}
+        return ShutPage(lone, page.next_cursor or "")
 
     async def by_closed_runs(self, search: Search, now: datetime) -> AsyncGenerator[Batch]:
         """Transfers with a run that has closed in any way, also without any row."""
