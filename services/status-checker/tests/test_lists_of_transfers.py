@@ -297,6 +297,7 @@ async def test_a_sparse_status_takes_one_round_for_a_short_page(
     listed: Listed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer_list, "PAGE_SECONDS", 30)  # rounds are counted here, however busy the machine is
+    monkeypatch.setattr(running_transfers, "SCAN_SECONDS", 30)  # and however many other tests' transfers still run
     wanted = listed.new(seconds=-100)
     listed.databases.put(wanted, applied(Step.WITHDRAW, 0), tombstone(Step.RECORD, 1))
     for seconds in range(50):
