@@ -77,6 +77,7 @@ class ChaosRun:
                 opened_seconds = await self._open_accounts(load)
                 healed_seconds, healed_at = await self._under_load(load, faults, seconds)
                 settled_seconds = await self._settle(healed_at)
+            self._judge_recovery()
             self._judge_reads(checks.reads)
             await checks.look_at_rows()
             self._observer.phase("Compare every transfer: API, databases, Temporal")
@@ -162,6 +163,12 @@ class ChaosRun:
     def _is_settled(self) -> bool:
         known = [promise for promise in self._findings.promises.open if promise.transfer_id not in self._deleted]
         return not known and not self._rows.not_final
+
+    def _judge_recovery(self) -> None:
+        if missing := self._findings.recoveries.missing:
+            self._findings.violations.add(
+                "transfers complete again after each fault", f"after {missing} none was seen to"
+            )
 
     def _judge_reads(self, all_reads: Sequence[Reads]) -> None:
         for reads in all_reads:
