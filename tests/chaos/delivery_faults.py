@@ -19,7 +19,7 @@ from sqlalchemy import Connection, func, select
 from transfer_contract.steps import Decision, Failure, FailureCode, Step, StepRow
 from transfer_contract.transfers import AbortRequest, TransferRequest
 
-_TRANSFERS: Final = 60
+_TRANSFERS: Final = 25
 _FAILURE: Final = Failure(code=FailureCode.CANCELLED, detail="a request that came twice")
 _FORWARD: Final = {
     Step.WITHDRAW: account_steps.WITHDRAW,

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 from chaos import faults, topology, version_faults
 from chaos.chaos_system import ChaosSystem, running_chaos_system
-from chaos.effect import Effect
-from chaos.schedule import FaultKind, ScheduledFault
+from chaos.schedule import FaultKind
+from chaos.single_faults import inject, inject_and_heal
 from chaos.traffic import Traffic, traffic
 from chaos.waiting import until
 from money_books import read_books
@@ -38,8 +38,8 @@ FAULTS: Final = (
     (K.DATABASE_READ_ONLY, "ledger", 4),
     (K.POOL_STARVATION, "accounts", 5),
     (K.CLOCK_STEP, "account-worker-2", 5),
-    (K.DEADLOCK, "accounts", 12),
-    (K.DEADLOCK, "ledger", 12),
+    (K.DEADLOCK, "accounts", 8),
+    (K.DEADLOCK, "ledger", 8),
     (K.SERIALIZATION_FAILURE, "accounts", 5),
     (K.DUPLICATE_DELIVERY, "accounts", 0),
     (K.DUPLICATE_DELIVERY, "ledger", 0),
@@ -62,12 +62,6 @@ async def load(system: ChaosSystem) -> AsyncIterator[Traffic]:
         yield running
 
 
-async def inject(system: ChaosSystem, kind: FaultKind, target: str, seconds: float) -> Effect:
-    if (why := faults.impossible_here(system).get(kind)) is not None:
-        pytest.skip(why)
-    return await faults.inject(system, ScheduledFault(0, kind, target, seconds, (7, 1, 0, 3)))
-
-
 def test_every_kind_is_there() -> None:
     assert {kind for kind, _target, _seconds in FAULTS} == {*faults.KINDS} == {*FaultKind}
 
@@ -76,10 +70,7 @@ def test_every_kind_is_there() -> None:
 async def test_a_fault_has_its_effect_and_afterwards_a_transfer_completes(
     system: ChaosSystem, load: Traffic, kind: FaultKind, target: str, seconds: float
 ) -> None:
-    effect = await inject(system, kind, target, seconds)
-    assert effect.count > 0, effect.what
-    await system.heal()
-    await load.until_completed()
+    await inject_and_heal(system, load, kind, target, seconds)
 
 
 async def test_while_a_database_can_only_be_read_no_transfer_ends_and_every_later_one_does(

@@ -4,11 +4,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 import httpx
 from chaos.chaos_system import ChaosSystem
+from chaos.waiting import until
 
 ACCOUNTS: Final = tuple(f"hot-{number}" for number in range(4))
 _CLIENTS: Final = 6
@@ -29,6 +31,8 @@ class Traffic:
             body = {"id": account, "owner": "Somebody", "currency": "EUR", "opening_balance": "100000.00"}
             answer = await self._http.post("/accounts", json=body)
             assert answer.is_success, answer.text
+            opening = answer.json()["opening_transfer"]
+            await until(partial(self._is_completed, opening), f"{account} has money", within_seconds=60)
 
     def start(self) -> None:
         self._clients = [asyncio.create_task(self._run(number)) for number in range(_CLIENTS)]
@@ -64,6 +68,10 @@ class Traffic:
                     status = await self._status(body, headers)
         except TimeoutError:
             raise AssertionError(f"after {within_seconds} s the transfer is {status}") from None
+
+    async def _is_completed(self, transfer_id: str) -> bool:
+        answer = await self._http.get(f"/transfers/{transfer_id}")
+        return answer.is_success and answer.json()["status"] == "completed"
 
     async def _status(self, body: dict[str, str], headers: dict[str, str]) -> str:
         try:
