@@ -13,9 +13,12 @@ from chaos.chaos_system import ChaosSystem
 from chaos.waiting import until
 
 ACCOUNTS: Final = tuple(f"hot-{number}" for number in range(4))
-_CLIENTS: Final = 6
+_CLIENTS: Final = 4
+_PAUSE_SECONDS: Final = 1.0
+"""As `Retry-After` asks for: a server that has just come back isn't kept from it."""
 _SCENARIOS: Final = (None, None, None, "ledger_rejects")
-_SECONDS: Final = 5.0
+_SECONDS: Final = 10.0
+"""Above what a client that waits for 3 s is promised: an answer, be it 503, within 5.8 s."""
 
 
 class Traffic:
@@ -46,7 +49,10 @@ class Traffic:
         chance = random.Random(seed)  # noqa: S311
         while True:
             source, destination = chance.sample(ACCOUNTS, 2)
-            self.answers.append(await self._post(source, destination, scenario=chance.choice(_SCENARIOS)))
+            answer = await self._post(source, destination, scenario=chance.choice(_SCENARIOS))
+            self.answers.append(answer)
+            if answer in (0, 503):
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _post(self, source: str, destination: str, *, scenario: str | None = None) -> int:
         body = {"source_account": source, "destination_account": destination, "amount": "0.01", "currency": "EUR"}
@@ -57,7 +63,7 @@ class Traffic:
         except httpx.TransportError:
             return 0
 
-    async def until_completed(self, *, within_seconds: float = 60) -> None:
+    async def until_completed(self, *, within_seconds: float = 90) -> None:
         """One transfer, its key repeated until it is answered as completed."""
         body = {"source_account": ACCOUNTS[0], "destination_account": ACCOUNTS[1], "amount": "0.01", "currency": "EUR"}
         headers = {"Idempotency-Key": str(uuid4()), "Prefer": "wait=3"}
@@ -80,7 +86,7 @@ class Traffic:
             return type(error).__name__
         if answer.is_success:
             return str(answer.json()["status"])
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(_PAUSE_SECONDS)
         return answer.text
 
 
