@@ -99,7 +99,7 @@ class ChaosRun:
         )
 
     async def _open_accounts(self, load: Load) -> float:
-        self._observer.phase("Open the accounts, side by side")
+        self._observer.phase("Open the hot accounts")
         began = time.monotonic()
         async with asyncio.timeout(_OPENED_WITHIN_SECONDS):
             await load.open_accounts()
@@ -132,7 +132,11 @@ class ChaosRun:
         await asyncio.sleep(began + fault.at_seconds - time.monotonic())
         self._observer.fault_began(fault)
         self._findings.journal.write("fault began", fault=repr(fault))
-        effect = await inject(self._system, fault)
+        try:
+            effect = await inject(self._system, fault)
+        except TimeoutError as error:
+            self._findings.violations.add("every fault comes to its end", f"{fault.kind} of {fault.target}: {error}")
+            effect = Effect(0, f"{fault.target}: {fault.kind} did not come to its end")
         self._findings.journal.write("fault ended", fault=repr(fault), effect=effect.count, what=effect.what)
         self._observer.fault_ended(fault, effect)
         self._struck.update(_TRANSFER.findall(effect.what))

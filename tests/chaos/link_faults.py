@@ -17,18 +17,18 @@ async def cut(system: ChaosSystem, fault: ScheduledFault) -> Effect:
 async def slow(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     """From 10 ms to 2 s, each way."""
     seconds = (10 + fault.numbers[0] % 1990) / 1000
-    _before, after = await _faulty(system, fault, fault_proxy.delay(seconds))
-    return Effect(after.open, f"{fault.target}: connections slower by {seconds} s each way")
+    before, after = await _faulty(system, fault, fault_proxy.delay(seconds))
+    return Effect(_met(before, after), f"{fault.target}: connections slower by {seconds} s each way")
 
 
 async def stall_requests(system: ChaosSystem, fault: ScheduledFault) -> Effect:
-    _before, after = await _faulty(system, fault, fault_proxy.stall_requests())
-    return Effect(after.open, f"{fault.target}: connections whose requests stood still")
+    before, after = await _faulty(system, fault, fault_proxy.stall_requests())
+    return Effect(_met(before, after), f"{fault.target}: connections whose requests stood still")
 
 
 async def stall_answers(system: ChaosSystem, fault: ScheduledFault) -> Effect:
-    _before, after = await _faulty(system, fault, fault_proxy.stall_answers())
-    return Effect(after.open, f"{fault.target}: connections whose answers stood still")
+    before, after = await _faulty(system, fault, fault_proxy.stall_answers())
+    return Effect(_met(before, after), f"{fault.target}: connections whose answers stood still")
 
 
 async def drop_answers(system: ChaosSystem, fault: ScheduledFault) -> Effect:
@@ -36,6 +36,11 @@ async def drop_answers(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     passing = fault.numbers[0] % 20
     before, after = await _faulty(system, fault, fault_proxy.drop_answers(after=passing))
     return Effect(after.dropped - before.dropped, f"{fault.target}: answers lost, on each connection after {passing}")
+
+
+def _met(before: LinkCounts, after: LinkCounts) -> int:
+    """Connections that were there when the fault began, and those that came."""
+    return before.open + after.connections - before.connections
 
 
 async def _faulty(system: ChaosSystem, fault: ScheduledFault, link_fault: LinkFault) -> tuple[LinkCounts, LinkCounts]:

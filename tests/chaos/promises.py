@@ -53,6 +53,9 @@ class Promises:
         """Those of which no end is known yet."""
         return list(self._open.values())
 
+    def knows(self, key: str) -> bool:
+        return key in self._by_key
+
     def of_key(self, key: str) -> Promise:
         """Raises KeyError where nothing with this key was acknowledged."""
         return self._by_key[key]

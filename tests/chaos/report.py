@@ -66,7 +66,7 @@ def _chaos_figures(run: Json) -> Iterator[tuple[object, ...]]:
     yield "transfers", sum(run["transfers"].values())
     for status, number in run["transfers"].items():
         yield f"… {status}", number
-    yield "accounts opened before", run["accounts"]
+    yield "accounts opened", run["accounts"]
     share = f" ({100 * run['valid_completed'] / run['valid']:.1f} %)" if run["valid"] else ""
     yield "valid transfers completed", f"{run['valid_completed']} of {run['valid']}{share}"
     yield "transfers whose workflow was terminated, reset or deleted", run["ended_by_operators"]

@@ -79,7 +79,7 @@ class RunScreen:
         return Text.assemble((text, "red" if wrong else "cyan"), (now, "dim"))
 
     def _transfers(self) -> str:
-        """Before the clients begin, the accounts that are opened for them."""
+        """Before the clients begin, the hot accounts that are opened for them."""
         promises = self._findings.promises
         statuses = promises.statuses
         if statuses:

@@ -63,7 +63,8 @@ _BROAD: Final = frozenset(
 _SECONDS: Final = {K.PROCESS_FREEZE: (1, 30), K.WORKER_DEPLOYMENT: (20, 20), K.CLOCK_STEP: (5, 15)}
 """From, to. How long a fault takes that has its own end (a kill: until the process is back) is a guess."""
 _OTHERS: Final = (2, 12)
-_PAUSE_SECONDS: Final = (2, 6)
+_PAUSE_SECONDS: Final = (5, 13)
+"""Long enough for transfers to complete again before the next one."""
 NUMBERS: Final = 4
 LARGEST_NUMBER: Final = 10_000
 

@@ -10,7 +10,7 @@ from chaos import load
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
 from chaos.load import Load
-from chaos.operations import MIX, Kind, Operation, operations
+from chaos.operations import CURRENCIES, MIX, Kind, Operation, operations
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from live_server import live_server
@@ -56,6 +56,9 @@ class FlakyGateway:
         self.app.get("/transfers/{transfer_id}")(self.get)
         self.app.post("/transfers/{transfer_id}/cancel")(self.cancel)
         self.app.get("/accounts/{account_id}")(self.account)
+        self.app.post("/accounts")(self.open)
+        self.unpaid = ""
+        """The account whose opening is undone."""
 
     async def start(self, request: Request) -> Response:
         body, key = await request.json(), request.headers["Idempotency-Key"]
@@ -75,13 +78,20 @@ class FlakyGateway:
     async def cancel(self, transfer_id: str) -> Response:
         return JSONResponse({"code": "not_cancellable"}, 409)
 
+    async def open(self, request: Request) -> Response:
+        account_id = (await request.json())["id"]
+        status = "compensated" if account_id == self.unpaid else "completed"
+        opening = self.transfers.setdefault(f"open {account_id}", {"id": f"to {account_id}", "status": status})
+        return JSONResponse({"opening_transfer": opening["id"]}, 503 if next(self.requests) % 3 else 201)
+
     async def account(self, account_id: str) -> Any:
         return {"balance": "1.00", "held": "0.00"}
 
 
 async def under_load(gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("OPERATIONS_PER_SECOND", 500), ("OPERATIONS_AT_ONCE", 50), ("_FIRST_RETRY_SECONDS", 0.01)):
-        monkeypatch.setattr(load, name, seconds)
+    quickly = {"OPERATIONS_PER_SECOND": 500, "OPERATIONS_AT_ONCE": 50}
+    for name, number in {**quickly, "_FIRST_RETRY_SECONDS": 0.01, "_LONGEST_RETRY_SECONDS": 0.02}.items():
+        monkeypatch.setattr(load, name, number)
     stop = asyncio.Event()
     async with live_server(gateway.app) as server:
         clients = asyncio.create_task(Load(server.url, SEED, findings).run(stop))
@@ -99,6 +109,18 @@ async def test_clients_repeat_with_their_key_until_they_have_an_answer(
     assert findings.violations.all == []
     assert findings.journal.answers[UNKNOWN] > 100
     assert {promise.key for promise in findings.promises.all} == gateway.transfers.keys()
+
+
+async def test_an_account_whose_opening_was_undone_is_asked_for_nothing(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = FlakyGateway()
+    gateway.unpaid = CURRENCIES[0].hot[0]
+    await under_load(gateway, findings, monkeypatch)
+    assert findings.violations.all == []
+    used = [transfer["body"] for transfer in gateway.transfers.values() if "body" in transfer]
+    assert used
+    assert not any(gateway.unpaid in body.values() for body in used)
 
 
 async def test_a_gateway_that_starts_a_second_transfer_for_a_key_is_found(

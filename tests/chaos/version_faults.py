@@ -17,6 +17,8 @@ from chaos.waiting import until
 from free_port import free_port
 
 READY_SECONDS: Final = 120
+CURRENT_SECONDS: Final = 300
+"""Temporal itself may be away meanwhile, more than once."""
 CHANGE: Final = "chaos-second-build"
 """The patch of every build but the first: a timer before the deposit, which a cancel doesn't end."""
 
@@ -31,26 +33,27 @@ _WORKERS: Final = tuple(name for name in topology.WORKERS if topology.kind_of(na
 async def deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     """The new workers beside the old, then the tasks to the new, then the old are asked to stop.
 
-    Where it can't be done, the tasks go back to the old workers, and TimeoutError is raised.
+    Forward only: a run that has got a task in the changed code can't go on in the old. Where the new workers aren't
+    ready, nothing has begun, and TimeoutError is raised.
     """
-    old_build, build = system.build, system.build + 1
+    build = system.build + 1
     ports = {name: free_port() for name in _WORKERS}
     new = {name: _worker(system, name, build=build, port=port) for name, port in ports.items()}
-    client = await system.temporal_client()
     try:
         for worker in new.values():
             worker.start()
         await asyncio.gather(*(_until_ready(name, port) for name, port in ports.items()))
-        await worker_versions.make_current(client, str(build))
     except BaseException:
-        await worker_versions.make_current(client, str(old_build))
         await asyncio.gather(*(worker.stop() for worker in new.values()))
         raise
     old = [system.replace(name, new[name], port=ports[name]) for name in _WORKERS]
     system.build = build
-    await asyncio.sleep(fault.for_seconds / 2)  # what the old have begun, they finish
-    await asyncio.gather(*(worker.stop() for worker in old))
-    return Effect(len(new), f"workers of build {build} have taken over from build {old_build}")
+    try:
+        await worker_versions.make_current(await system.temporal_client(), str(build), within_seconds=CURRENT_SECONDS)
+        await asyncio.sleep(fault.for_seconds / 2)  # what the old have begun, they finish
+    finally:
+        await asyncio.gather(*(worker.stop() for worker in old))
+    return Effect(len(new), f"workers of build {build} have taken over from the build before")
 
 
 def _worker(system: ChaosSystem, name: str, *, build: int, port: int) -> Supervised:
