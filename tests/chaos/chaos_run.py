@@ -132,11 +132,7 @@ class ChaosRun:
         await asyncio.sleep(began + fault.at_seconds - time.monotonic())
         self._observer.fault_began(fault)
         self._findings.journal.write("fault began", fault=repr(fault))
-        try:
-            effect = await inject(self._system, fault)
-        except TimeoutError as error:
-            self._findings.violations.add("every fault comes to its end", f"{fault.kind} of {fault.target}: {error}")
-            effect = Effect(0, f"{fault.target}: {fault.kind} did not come to its end")
+        effect = await self._effect_of(fault)
         self._findings.journal.write("fault ended", fault=repr(fault), effect=effect.count, what=effect.what)
         self._observer.fault_ended(fault, effect)
         self._struck.update(_TRANSFER.findall(effect.what))
@@ -147,6 +143,15 @@ class ChaosRun:
             self._findings.recoveries.fault_ended(self._findings.journal.now)
         else:
             self._without_effect[fault.kind] += 1
+
+    async def _effect_of(self, fault: ScheduledFault) -> Effect:
+        """What a fault itself finds to be wrong is said like all else, and the run goes on."""
+        try:
+            return await inject(self._system, fault)
+        except (TimeoutError, AssertionError) as error:
+            detail = f"{fault.kind} of {fault.target}: {error}"
+            self._findings.violations.add("a fault comes to its end, and finds nothing wrong", detail)
+            return Effect(0, detail)
 
     async def _until_acknowledged(self, clients: "asyncio.Task[None]", healed_at: float) -> None:
         """Clients repeat what they got no answer to; a defect among them is raised here."""

@@ -24,7 +24,7 @@ from chaos.temporal_server import TemporalServer, temporal_database
 from free_port import free_port
 from temporalio.client import Client
 
-READY_SECONDS: Final = 120.0
+READY_SECONDS: Final = 240.0
 _LOOK_SECONDS: Final = 0.3
 _INHERITED: Final = ("PATH", "HOME", "LANG", "TMPDIR", "DOCKER_HOST")
 """Of this process's environment: all else could lead the processes elsewhere."""
@@ -88,7 +88,7 @@ class ChaosSystem:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not ready after {within_seconds:.0f} s: {missing}")
             await asyncio.sleep(_LOOK_SECONDS)
-        await worker_versions.make_current(await self.temporal_client(), str(self.build))
+        await worker_versions.make_current(await self.temporal_client(), str(self.build), within_seconds=within_seconds)
 
     async def missing(self) -> list[str]:
         """The names of what isn't ready."""

@@ -1,11 +1,13 @@
-"""Both participants' databases, migrated, and with no guard left in them: so that what they prevent can be planted."""
+"""Both participants' databases with no guard left in them, so that what they prevent can be planted; and a system."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from account_worker.main import MIGRATIONS as ACCOUNT_MIGRATIONS
+from chaos.chaos_cli import docker_works
+from chaos.chaos_system import ChaosSystem, running_chaos_system
 from chaos.findings import Findings
 from chaos.planted_books import UNGUARDED, PlantedBooks
 from ledger_worker.main import MIGRATIONS as LEDGER_MIGRATIONS
@@ -37,3 +39,10 @@ def books(unguarded_databases: tuple[str, str]) -> Iterator[PlantedBooks]:
 def findings(tmp_path: Path) -> Iterator[Findings]:
     with Findings(tmp_path) as findings:
         yield findings
+
+
+@pytest.fixture(scope="session")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChaosSystem]:
+    """One for all single faults, for it takes long to start; each test leaves it healed."""
+    async with running_chaos_system(tmp_path_factory.mktemp("chaos"), docker=docker_works()) as running:
+        yield running

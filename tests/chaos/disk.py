@@ -1,5 +1,6 @@
 """A small file system of its own for a server's data, so that its disk can be full, for real, and nobody else's."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -37,10 +38,17 @@ class Disk:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
     def fill(self) -> None:
-        """From now on it is as large as what is on it, but for a megabyte that may be written meanwhile."""
-        found = os.statvfs(self.folder)
-        used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        self._resize(str(used + _SPARE_BYTES))
+        """From now on it is as large as what is on it, but for a megabyte that may be written meanwhile.
+
+        Where more was written it is looked at once more: no file system gets smaller than what is on it.
+        """
+        for spare_bytes in (_SPARE_BYTES * 2**doubled for doubled in range(6)):
+            found = os.statvfs(self.folder)
+            used = (found.f_blocks - found.f_bfree) * found.f_frsize
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._resize(str(used + spare_bytes))
+                return
+        raise TimeoutError(f"{self.folder} fills faster than it can be made smaller")
 
     def free(self) -> None:
         self._resize(f"{_MEGABYTES}m")

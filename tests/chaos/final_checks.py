@@ -90,21 +90,32 @@ class FinalChecks:
         self.compared.with_api += 1
 
     async def _compare_with_temporal(self, promise: Promise) -> None:
-        run = self._temporal.get_workflow_handle(workflow_id(promise.transfer_id), result_type=TransferResult)
         try:
             async with asyncio.timeout(_CLOSES_WITHIN_SECONDS):
-                result = await run.result()
+                result = await self._result(promise.transfer_id)
         except WorkflowFailureError:
             self.compared.ended_by_operators.add(promise.transfer_id)
         except TimeoutError:
             self._add("a workflow closes with its transfer", f"{promise.key} is still open", promise.transfer_id)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            self.compared.ended_by_operators.add(promise.transfer_id)
         else:
+            if result is None:
+                self.compared.ended_by_operators.add(promise.transfer_id)
+                return
             self._compare(promise, "the workflow's result", result.status or "none")
             self.compared.with_temporal += 1
+
+    async def _result(self, transfer_id: str) -> TransferResult | None:
+        """None where the workflow is no longer there; asked again where Temporal doesn't answer."""
+        run = self._temporal.get_workflow_handle(workflow_id(transfer_id), result_type=TransferResult)
+        while True:
+            try:
+                result: TransferResult = await run.result()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return None
+            else:
+                return result
+            await asyncio.sleep(1)
 
     def _compare(self, promise: Promise, source: str, status: str) -> None:
         """What isn't final is said by another check, and may have become so meanwhile."""

@@ -64,8 +64,11 @@ class Supervised:
     async def signal(self, number: signal.Signals) -> int | None:
         """Answers the pid; None where there is no process to get it."""
         pid = await self.pid()
-        if pid is not None:
-            os.kill(pid, number)
+        try:
+            if pid is not None:
+                os.kill(pid, number)
+        except ProcessLookupError:  # it has died in this moment
+            return None
         return pid
 
     async def freeze(self, seconds: float) -> list[int]:

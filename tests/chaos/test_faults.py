@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 from chaos import faults, topology, version_faults
-from chaos.chaos_system import ChaosSystem, running_chaos_system
+from chaos.chaos_cli import docker_works
+from chaos.chaos_system import ChaosSystem
 from chaos.schedule import FaultKind
 from chaos.single_faults import inject, inject_and_heal
 from chaos.traffic import Traffic, traffic
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 K: Final = FaultKind
 _CLIENTS_LINK: Final = topology.link(topology.CLIENTS, "gateway")
 _DATABASE_LINK: Final = topology.link("account-worker-1", "accounts")
+_TEMPORALS_LINK: Final = topology.link(topology.TEMPORAL, topology.TEMPORAL_DATABASE)
 FAULTS: Final = (
     (K.PROCESS_KILL, "account-worker-1", 0),
     (K.PROCESS_KILL, "gateway", 0),
@@ -48,12 +50,14 @@ FAULTS: Final = (
     (K.WORKFLOW_DELETED, "transfers", 20),
     (K.WORKER_DEPLOYMENT, "transfers", 6),
 )
-
-
-@pytest.fixture(scope="module")
-async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChaosSystem]:
-    async with running_chaos_system(tmp_path_factory.mktemp("chaos"), docker=False) as running:
-        yield running
+OF_TEMPORALS_DATABASE: Final = (
+    (K.SERVER_FREEZE, topology.TEMPORAL_DATABASE, 3),
+    (K.SERVER_KILL, topology.TEMPORAL_DATABASE, 0),
+    (K.LINK_CUT, _TEMPORALS_LINK, 2),
+    (K.LINK_DROP_ANSWERS, _TEMPORALS_LINK, 5),
+    (K.DISK_FULL, topology.TEMPORAL_DATABASE, 5),
+    (K.DATABASE_READ_ONLY, topology.TEMPORAL_DATABASE, 3),
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,14 @@ def test_every_kind_is_there() -> None:
 
 @pytest.mark.parametrize(("kind", "target", "seconds"), FAULTS, ids=str)
 async def test_a_fault_has_its_effect_and_afterwards_a_transfer_completes(
+    system: ChaosSystem, load: Traffic, kind: FaultKind, target: str, seconds: float
+) -> None:
+    await inject_and_heal(system, load, kind, target, seconds)
+
+
+@pytest.mark.skipif(not docker_works(), reason="no Docker engine answers: Temporal has no database of its own")
+@pytest.mark.parametrize(("kind", "target", "seconds"), OF_TEMPORALS_DATABASE, ids=str)
+async def test_a_fault_of_temporals_database_has_its_effect_and_afterwards_a_transfer_completes(
     system: ChaosSystem, load: Traffic, kind: FaultKind, target: str, seconds: float
 ) -> None:
     await inject_and_heal(system, load, kind, target, seconds)

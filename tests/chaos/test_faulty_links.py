@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from chaos import topology
-from chaos.chaos_system import ChaosSystem, running_chaos_system
+from chaos.chaos_system import ChaosSystem
 from chaos.schedule import FaultKind
 from chaos.single_faults import inject
 from chaos.traffic import ACCOUNTS, Traffic
@@ -24,12 +24,6 @@ _BEGUN_SECONDS: Final = 1.0
 _BODY: Final = {
     "source_account": ACCOUNTS[0], "destination_account": ACCOUNTS[1], "amount": "0.01", "currency": "EUR",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChaosSystem]:
-    async with running_chaos_system(tmp_path_factory.mktemp("links"), docker=False) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from chaos.supervised import Supervised
 from chaos.waiting import until
 from free_port import free_port
 
-READY_SECONDS: Final = 120
+READY_SECONDS: Final = 240
 CURRENT_SECONDS: Final = 300
 """Temporal itself may be away meanwhile, more than once."""
 CHANGE: Final = "chaos-second-build"

@@ -16,7 +16,7 @@ DEPLOYMENT: Final = Process.WORKFLOW_WORKER.value
 _LOOK_SECONDS: Final = 0.5
 
 
-async def make_current(client: Client, build: str, *, within_seconds: float = 60) -> None:
+async def make_current(client: Client, build: str, *, within_seconds: float) -> None:
     """As soon as the server has heard of the build from one of its workers. What `set-current-version` does."""
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace, deployment_name=DEPLOYMENT, build_id=build, identity="chaos"
