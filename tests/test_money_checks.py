@@ -103,6 +103,21 @@ def test_every_planted_defect_is_found(books: Books) -> None:
     assert violations(books) != []
 
 
+def test_an_undone_opening_is_wrong_unless_faults_may_have_undone_it() -> None:
+    opening = transfer(OPENING, "treasury-eur", "alice", 500, "compensated", "cancelled", "cancelled", None)
+    undone = replace(
+        RIGHT,
+        accounts=by_id(account("treasury-eur", 0), account("alice", 0, opening=500)),
+        transfers={OPENING: opening},
+        records={OPENING: Record(OPENING, f"of {OPENING}", "cancelled")},
+        entries=[],
+        ledger_accounts={},
+        applied_before=frozenset(),
+    )
+    assert len(violations(undone)) == 1
+    assert violations(undone, openings_may_be_undone=True) == []
+
+
 def test_money_on_its_way_is_counted_once() -> None:
     assert totals(RIGHT) == {"EUR": (-25, 20, 5, 0)}
 
