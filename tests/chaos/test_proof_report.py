@@ -1,9 +1,14 @@
 """docs/proof.md: every figure is one of a run's, and what has not run or not passed says so."""
 
+import json
+from pathlib import Path
 from typing import Any, Final
 
 from chaos.report import proof
 from chaos.summary import Summary
+from model.explore import Counterexample, Exploration
+from model.proof import tell_dropped, tell_explored
+from model.rules import Rule
 
 RUN: Final = Summary(
     passed=True, seed=42, commit="abc", minutes=60, command="make chaos SEED=42 MINUTES=60",
@@ -64,3 +69,16 @@ def test_the_kill_matrix_is_a_table() -> None:
     assert "4 times in all, then a restart: 0 failed" in told
     assert "1 failed" in page(kill_matrix=[row, row | {"outcome": "FAILED: money made"}])
     assert "| account-worker | after commit | 4 | completed | 3 |" in told
+
+
+def test_the_models_states_and_the_rules_that_it_needs_are_tables(tmp_path: Path) -> None:
+    told = tmp_path / "model.json"
+    tell_explored("one transfer", Exploration(7), 0.5, told)
+    tell_explored("one transfer", Exploration(38366), 5.88, told)  # the newer one counts
+    tell_dropped(Rule.BARRIER, Exploration(12, Counterexample("money made", ("POST", "answered"))), 0.25, told)
+    written = page(model=json.loads(told.read_text()))
+    assert "38366 in all" in written
+    assert "| one transfer | 38366 | 5.9 | nothing |" in written
+    assert "in 0 of 1 cases" in written
+    assert "Of 1 models without one of the rules, 1 have a counterexample" in written
+    assert f"| {Rule.BARRIER} | money made | 2 | yes | 0.2 |" in written

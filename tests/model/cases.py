@@ -36,11 +36,11 @@ _ORDER_PAIRS: Final = {
     "there are funds for one of the two": (Order(0, 1, 2), Order(0, 2, 2)),
     "each goes back where the other comes from": (Order(0, 1, 2), Order(1, 0, 1)),
 }
-_SMALL: Final = Bounds(runs=1, reconcilers=1, closing=False, resets=False)
+_SMALL: Final = Bounds(runs=1, reconcilers=1, closing=False, resets=False, stuck=False)
 SPENDING_ON: Final = _two(_ORDER_PAIRS["the second one spends what the first one brings"], _SMALL)
 _LARGE: Final = {
-    "accounts close": Bounds(runs=1, reconcilers=1, resets=False),
-    "two runs each": Bounds(runs=2, reconcilers=1, closing=False, resets=False),
+    "accounts close": Bounds(runs=1, reconcilers=1, resets=False, stuck=False),
+    "two runs each": Bounds(runs=2, reconcilers=1, closing=False, resets=False, stuck=False),
 }
 TWO_TRANSFERS: Final = {
     f"{name}, {what}": _two(orders, bounds) for name, orders in _ORDER_PAIRS.items() for what, bounds in _LARGE.items()

@@ -71,8 +71,9 @@ def _has_ended(transfer: Transfer) -> bool:
 
 
 def _is_lost(transfer: Transfer) -> bool:
-    """It was accepted, and neither Temporal nor the accounts know of it."""
-    return bool(transfer.runs) and transfer.run is None and transfer.rows.body is None
+    """It was accepted, and neither Temporal nor a row knows of it."""
+    rows = transfer.rows
+    return bool(transfer.runs) and transfer.run is None and rows.body is None and rows.record is None
 
 
 def _wrong_rows(before: Rows, after: Rows) -> str | None:

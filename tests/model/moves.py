@@ -1,4 +1,9 @@
-"""Everything that can happen to one transfer next: each a move, with what it does and what would be wrong about it."""
+"""Everything that can happen to one transfer next: each a move, with what it does and what would be wrong about it.
+
+What only keeps something from happening isn't a move, since a move need not be taken: a database that is away (or
+both), the 503 of rule 11, the 409 of rule 9. Nor is what only reads: `GET`, rule 14. A cancel that starts a run first
+is a `POST` and a cancel.
+"""
 
 from collections.abc import Iterator
 from functools import cache
@@ -7,6 +12,7 @@ from typing import Final, NamedTuple
 from model import runs
 from model.invariants import wrong_move
 from model.participants import Executed, Participants, apply
+from model.posts import Posts
 from model.protocol import (
     BIT,
     FORWARD,
@@ -43,13 +49,14 @@ class TransferModel:
 
     def __init__(self, orders: Orders, bounds: Bounds, dropped: frozenset[Rule] = NOTHING_DROPPED) -> None:
         self.participants = Participants(orders, dropped)
+        self._posts = Posts(bounds, dropped)
         self._bounds = bounds
         self._dropped = dropped
 
     def moves(self, transfer: Transfer, accounts: Accounts) -> Iterator[Move]:
         for move in self._all_moves(transfer, accounts):
             wrong = wrong_move(transfer, move.transfer, move.executed)
-            yield move._replace(wrong=wrong) if wrong else move
+            yield move._replace(transfer=self._posts.looked_at(move.transfer), wrong=wrong)
 
     def _all_moves(self, transfer: Transfer, accounts: Accounts) -> Iterator[Move]:
         yield from self._late(transfer, accounts)
@@ -73,7 +80,7 @@ class TransferModel:
 
     def _client(self, transfer: Transfer, accounts: Accounts) -> Iterator[Move]:
         for body in self._bounds.bodies:
-            if self._starts_a_run(transfer, body):
+            if self._posts.start_a_run(transfer, body):
                 rows = NO_ROWS if Rule.ID_FROM_THE_KEY in self._dropped else transfer.rows
                 yield self._with_run(("POST", body), transfer._replace(rows=rows), accounts, runs.started(body), new=1)
         run = transfer.run
@@ -82,18 +89,6 @@ class TransferModel:
             yield self._with_run(("cancelled, or attempts used up", *run.awaits), transfer, accounts, after)
         elif run is not None and run.awaits and Rule.SHIELDED in self._dropped:
             yield self._with_run(("cancelled", *run.awaits), transfer, accounts, runs.cut_short(run))
-
-    def _starts_a_run(self, transfer: Transfer, body: Body) -> bool:
-        """Rule 11; a run that Temporal knows is compared by its memo (rule 3)."""
-        rows, run = transfer.rows, transfer.run
-        if transfer.runs == self._bounds.runs or (run is not None and run.is_running):
-            return False
-        if Rule.FINGERPRINT not in self._dropped:
-            if run is not None and run.body is not body:
-                return False
-            if rows.body not in (None, body) and Rule.ROWS_FIRST_POST not in self._dropped:
-                return False
-        return final_status(rows) is None or Rule.ROWS_FIRST_POST in self._dropped
 
     def _run(self, transfer: Transfer, run: Run, accounts: Accounts) -> Iterator[Move]:
         for name in run.awaits:
@@ -117,7 +112,7 @@ class TransferModel:
         if run.is_running:
             yield self._with_run(("terminated",), transfer, accounts, runs.terminated(run))
         elif transfer.rows.body or self._bounds.deletion or Rule.RETENTION in self._dropped:
-            yield Move(("forgotten",), transfer._replace(run=None), accounts)
+            yield Move(("forgotten",), transfer._replace(run=None, looked=False), accounts)
         if self._bounds.resets and transfer.runs < self._bounds.runs:
             for step in range(min(run.heard + 1, len(FORWARD))):
                 yield self._with_run(("reset to", FORWARD[step]), transfer, accounts, runs.reset(run, step), new=1)
@@ -137,21 +132,25 @@ class TransferModel:
         return Move(told, after, accounts, executed, is_progress=executed is not None)
 
     def _reconciler_starts(self, transfer: Transfer, accounts: Accounts) -> Iterator[Move]:
-        """Whether a run is running is politeness, not safety: it may start anyway, once there is a row."""
-        rows, run = transfer.rows, transfer.run
-        if len(transfer.reconcilers) == self._bounds.reconcilers or final_status(rows) is not None:
-            return
-        if Rule.RECONCILER in self._dropped:
-            return
-        body = rows.body
-        if body is None and run is not None and not run.is_running:
-            body = None if Rule.RECONCILER_LOOKS_AT_TEMPORAL in self._dropped else run.body
-        if body is None:
+        """Whether a run is running is politeness, not safety: it may start anyway."""
+        body = self._found_by_the_reconciler(transfer)
+        if len(transfer.reconcilers) == self._bounds.reconcilers or body is None:
             return
         first: Step | Compensation = Compensation.RECORD
         if Rule.RECONCILER_DOOR in self._dropped:
-            first = Step.RELEASE if rows.record is Decision.APPLIED else Compensation.DEPOSIT
+            first = Step.RELEASE if transfer.rows.record is Decision.APPLIED else Compensation.DEPOSIT
         yield self._reconciling(("begins",), transfer, accounts, (*transfer.reconcilers, Reconciling(body, first)))
+
+    def _found_by_the_reconciler(self, transfer: Transfer) -> Body | None:
+        """By the accounts rows, by Temporal, by the ledger's tombstone: the request that it is finished with."""
+        rows, run = transfer.rows, transfer.run
+        if final_status(rows) is not None or Rule.RECONCILER in self._dropped:
+            return None
+        if rows.body is None and Rule.RECONCILER_LOOKS_AT_TEMPORAL in self._dropped:
+            return None
+        if rows.body is None and run is not None and run.is_running and not self._bounds.stuck:
+            return None
+        return rows.body or (run.body if run else rows.record_body)
 
     def _reconciler(self, transfer: Transfer, number: int, accounts: Accounts) -> Iterator[Move]:
         body, awaited = transfer.reconcilers[number]
@@ -163,6 +162,9 @@ class TransferModel:
             reconcilers = (*others, *(Reconciling(body, name) for name in following))
             told = ("hears", awaited, executed.answer)
             yield self._reconciling(told, there, executed.accounts, reconcilers, executed=executed)
+        if awaited is Compensation.DEPOSIT:  # it still arrives at any time, for it was sent
+            begun = (*others, Reconciling(body, Compensation.WITHDRAW))
+            yield self._reconciling(("parked", awaited), transfer, accounts, begun, is_progress=False)
 
     def _reconciling(
         self,

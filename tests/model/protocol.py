@@ -117,6 +117,9 @@ class Transfer(NamedTuple):
     """`sent` has a bit per request that anyone ever sent: each may execute at any time from then on, any number of
     times. That is every lost answer, late attempt and duplicate at once.
 
+    `looked`: a `POST` with the request that is known has found that a run may start. It may start one at any later
+    time, whatever has happened since, until Temporal forgets the runs of before: no `POST` takes days.
+
     `half_done` is used only where rule 1 is dropped.
     """
 
@@ -125,7 +128,13 @@ class Transfer(NamedTuple):
     runs: int = 0
     reconcilers: tuple[Reconciling, ...] = ()
     sent: int = 0
+    looked: bool = False
     half_done: Writes | None = None
+
+    @property
+    def body(self) -> Body | None:
+        """The request that is known of it."""
+        return self.run.body if self.run else self.rows.body
 
 
 class World(NamedTuple):
@@ -137,7 +146,8 @@ class Bounds(NamedTuple):
     """How much can happen to each transfer.
 
     `bodies`: more than one where a key is used for two requests. `deletion`: an operator deletes a closed run before
-    the reconciler has found it. Such a transfer may be lost, but must do no harm.
+    the reconciler has found it. Such a transfer may be lost, but must do no harm. `stuck`: a run's tasks may fail, one
+    after the other; then the reconciler doesn't wait for it.
     """
 
     runs: int = 3
@@ -146,6 +156,7 @@ class Bounds(NamedTuple):
     closing: bool = True
     resets: bool = True
     deletion: bool = False
+    stuck: bool = True
 
 
 class Plan(NamedTuple):

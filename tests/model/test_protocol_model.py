@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from model.cases import LOST_RULES, ONE_TRANSFER, SMALL_CASES, SPENDING_ON, TWO_TRANSFERS
 from model.explore import Exploration, Explorer, Model
+from model.proof import tell_dropped, tell_explored
 from model.protocol import Plan, Rows, final_status
 from model.rules import Rule
 from transfer_contract import steps
@@ -25,6 +26,7 @@ def explore(record_property: Callable[[str, object], None]) -> Explore:
         exploration = Explorer(Model(plan)).explore()
         seconds = time.process_time() - started
         record_property("figure", f"model, {name}: {exploration.states} states in {seconds:.1f} s of CPU")
+        tell_explored(name, exploration, seconds)
         return exploration
 
     return run
@@ -57,7 +59,10 @@ def test_with_every_rule_it_finds_none_in_the_same_cases(plan: Plan) -> None:
 @pytest.mark.parametrize("rule", Rule, ids=lambda rule: rule.name)
 def test_without_this_rule_the_model_finds_a_counterexample(rule: Rule) -> None:
     plan, wrong = LOST_RULES[rule]
-    found = Explorer(Model(plan, frozenset({rule}))).explore().counterexample
+    started = time.process_time()
+    exploration = Explorer(Model(plan, frozenset({rule}))).explore()
+    tell_dropped(rule, exploration, time.process_time() - started)
+    found = exploration.counterexample
     assert found is not None
     print(f"without {rule}:\n{found}")  # noqa: T201 - `pytest -rP` shows it
     assert found.wrong == wrong
