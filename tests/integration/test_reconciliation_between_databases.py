@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Final
 from uuid import uuid4
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from integration.loaded_books import ANSWER_SECONDS, LoadedBooks
 from integration.moving_transfers import move_transfers
-from integration.planted_discrepancies import PLANTS, Plant, Target
+from integration.planted_discrepancies import ACCOUNTS, PLANTS, Plant, Target
 from loader import Load
 from money_checks import check_money, totals
 from psycopg import sql
@@ -62,6 +63,16 @@ async def test_whatever_is_planted_in_either_database_is_found(copied: LoadedBoo
     assert not answer.balanced
     assert_found(planted, target, answer)
     assert {found.transfer_id for found in answer.discrepancies} <= {target.t, None, "nobody"}
+
+
+async def test_a_transfer_undone_without_a_deposits_row_needs_a_shut_door_all_the_same(copied: LoadedBooks) -> None:
+    [open_door] = [planted for planted in PLANTS if planted.name == "compensated with the door open"]
+    no_deposit = ("DELETE FROM decisions WHERE transfer_id = '{t}' AND step = 'deposit'",)
+    target = copied.targets()[open_door.name]
+    copied.plant(replace(open_door, database=ACCOUNTS, statements=no_deposit), target)
+    assert (await copied.reconcile()).balanced
+    copied.plant(open_door, target)
+    assert_found(open_door, target, await copied.reconcile())
 
 
 async def test_what_is_on_its_way_is_no_discrepancy_at_any_moment(copied: LoadedBooks) -> None:

@@ -115,9 +115,20 @@ async def reconciler(client: Client) -> AsyncIterator[Reconciler]:
         harness.searching = AbandonedTransfers(client, unfinished, AccountRows(api), registry=CollectorRegistry())
         harness.participants = api
         yield harness
-    async for left in client.list_workflows("ExecutionStatus = 'Running'"):  # by a test that failed
-        with contextlib.suppress(RPCError):  # it has ended meanwhile
-            await client.get_workflow_handle(left.id).terminate()
+    await _terminate_what_is_left(client)
+
+
+async def _terminate_what_is_left(client: Client) -> None:
+    """By a test that failed, or one that began thousands."""
+    at_once = asyncio.Semaphore(20)
+
+    async def terminate(workflow: str) -> None:
+        async with at_once:
+            with contextlib.suppress(RPCError):  # it has ended meanwhile
+                await client.get_workflow_handle(workflow).terminate()
+
+    left = [each.id async for each in client.list_workflows("ExecutionStatus = 'Running'")]
+    await asyncio.gather(*map(terminate, left))
 
 
 def participants_api(books: Books, mine: set[str]) -> FastAPI:

@@ -131,8 +131,9 @@ _DIGESTS = text("""
                             + entry_hash(transfer_id, destination_account, amount_minor, currency) AS hash
         FROM transfers WHERE final_status = 'completed'
         UNION ALL
-        SELECT transfer_id, refusal_hash(transfer_id) FROM transfers JOIN decisions USING (transfer_id)
-        WHERE final_status = 'compensated' AND step = 'deposit' AND decision <> 'rejected'
+        SELECT transfer_id, refusal_hash(transfer_id)
+        FROM transfers LEFT JOIN (SELECT * FROM decisions WHERE step = 'deposit') AS deposits USING (transfer_id)
+        WHERE final_status = 'compensated' AND decision IS DISTINCT FROM 'rejected'
     )
     SELECT bucket_of(transfer_id, :of) AS bucket, sum(hash) AS digest FROM final GROUP BY bucket
 """)
