@@ -125,7 +125,7 @@ class Load:
             return None
         transfer = answer.json()
         if operation.kind is Kind.REPEATED and "Idempotent-Replayed" not in answer.headers:
-            self._surprised(operation, answer, transfer["id"])
+            self._surprised(operation, answer)
         promise = self._promises.acknowledged(operation.key, operation.kind, transfer["id"], asked_at)
         self._promises.told(transfer, self._journal.now, asked_at=last_asked_at)
         if operation.kind is Kind.CANCELLED:
@@ -143,12 +143,12 @@ class Load:
         path = f"/transfers/{promise.transfer_id}/cancel"
         answer, _ = await self._answer(operation, f"POST {path}", lambda: self._http.post(path))
         if answer.status_code not in (202, 409):
-            self._surprised(operation, answer, promise.transfer_id)
+            self._surprised(operation, answer)
 
     async def _try_another_body(self, operation: Operation) -> None:
         answer, _ = await self._post(operation)
         if answer.status_code != 422:
-            self._surprised(operation, answer, self._promises.of_key(operation.key).transfer_id)
+            self._surprised(operation, answer)
 
     async def _read(self, operation: Operation) -> None:
         promise = self._promises.of_key(operation.key)
@@ -180,7 +180,7 @@ class Load:
         if answer.status_code == 200:
             self._promises.told(answer.json(), self._journal.now, asked_at=asked_at)
         elif answer.status_code != 304:
-            self._surprised(operation, answer, promise.transfer_id)
+            self._surprised(operation, answer)
         return answer
 
     async def _answer(
@@ -202,6 +202,8 @@ class Load:
             await asyncio.sleep(longest * (1 + jitter.random()))
         raise AssertionError("it is repeated without an end")
 
-    def _surprised(self, operation: Operation, answer: httpx.Response, transfer_id: str | None = None) -> None:
+    def _surprised(self, operation: Operation, answer: httpx.Response) -> None:
+        known = self._promises.knows(operation.key)
+        transfer_id = self._promises.of_key(operation.key).transfer_id if known else None
         detail = f"{operation.kind} {operation.key}: {answer.status_code} {answer.text[:500]}"
         self._violations.add(AS_PROMISED, detail, transfer_id)

@@ -16,7 +16,7 @@ _SHARE_OF_TIME: Final = 10
 """A look may take a tenth of the time: as the databases grow, they are looked at less often …"""
 _LONGEST_PAUSE_SECONDS: Final = 15
 """… but no less than this: one that had to wait for a frozen server says nothing of the next one."""
-UNREADABLE: Final = (psycopg.OperationalError, httpx.HTTPError, RPCError, TimeoutError, OSError)
+UNREADABLE: Final = (psycopg.OperationalError, psycopg.InternalError, httpx.HTTPError, RPCError, TimeoutError, OSError)
 
 
 class UnreadableError(Exception):
