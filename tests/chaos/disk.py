@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-_MEGABYTES: Final = 4096
+_MEGABYTES: Final = 8192
 """A limit, not a reservation: tmpfs takes the memory of what is written."""
 
 _SPARE_BYTES: Final = 2**20

@@ -1,0 +1,63 @@
+"""The part of a run in which the clients work: it ends with them, whether they are done, late, or broken."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from chaos import chaos_run
+from chaos.chaos_run import ChaosRun
+from chaos.chaos_system import ChaosSystem
+from chaos.findings import Findings
+from chaos.load import Load
+
+
+class Watcher:
+    def phase(self, text: str) -> None: ...
+    def fault_began(self, fault: Any) -> None: ...
+    def fault_ended(self, fault: Any, effect: Any) -> None: ...
+
+
+class Clients:
+    """Done when they are asked to stop; or broken at once, or never done."""
+
+    def __init__(self, *, broken: bool = False, endless: bool = False) -> None:
+        self._broken = broken
+        self._endless = endless
+
+    async def run(self, stop: asyncio.Event) -> None:
+        if self._broken:
+            raise LookupError("a defect of the clients")
+        await stop.wait()
+        if self._endless:
+            await asyncio.Event().wait()
+
+
+async def under_load(clients: Clients, findings: Findings, *, seconds: float) -> None:
+    async def heal() -> None: ...
+
+    system = SimpleNamespace(accounts_url="", ledger_url="", heal=heal)
+    run = ChaosRun(cast("ChaosSystem", system), findings, Watcher())
+    await run._under_load(cast("Load", clients), [], seconds)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chaos_run, "LEAD_SECONDS", 0.01)
+    monkeypatch.setattr(chaos_run, "FINAL_WITHIN_SECONDS", 0.5)
+
+
+async def test_clients_that_are_answered_end_with_the_run(findings: Findings) -> None:
+    await under_load(Clients(), findings, seconds=0.01)
+    assert findings.violations.all == []
+
+
+async def test_clients_that_are_never_answered_are_said(findings: Findings) -> None:
+    await under_load(Clients(endless=True), findings, seconds=0.01)
+    assert [found.check for found in findings.violations.all] == ["every request is answered after healing"]
+
+
+async def test_a_defect_among_the_clients_ends_the_run_at_once(findings: Findings) -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        await under_load(Clients(broken=True), findings, seconds=60)
+    assert raised.group_contains(LookupError)
