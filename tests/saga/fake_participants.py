@@ -1,5 +1,6 @@
 """Handwritten participants in memory: real fences and real money sums, with a fault for each step as a test asks."""
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -44,6 +45,8 @@ class Fault(Enum):
     REFUSED = auto()
     KEY_REUSED = auto()
     FAILS = auto()
+    ANSWER_LOST = auto()
+    """It applies, or is refused, and nobody hears which."""
     TIMES_OUT_AFTER_APPLYING = auto()
     TIMES_OUT_BEFORE_APPLYING = auto()
     """The attempt goes on when the test is over: it applies late, after everybody gave it up."""
@@ -169,7 +172,7 @@ def _forward(books: Books, faults: Faults, step: Step, request: TransferRequest,
                     move()
             return row
 
-    return answer(_meet_fault(faults, step, decide))
+    return answer(meet_fault(faults, step, decide))
 
 
 def _decision(books: Books, step: Step, request: TransferRequest, fault: Fault | None) -> StepRow:
@@ -203,10 +206,10 @@ def _compensate(
             books.put(request.transfer, row)
             return row
 
-    return _meet_fault(faults, compensation, decide)
+    return meet_fault(faults, compensation, decide)
 
 
-def _meet_fault(faults: Faults, name: Name, decide: Callable[[Fault | None], StepRow]) -> StepRow:
+def meet_fault(faults: Faults, name: Name, decide: Callable[[Fault | None], StepRow]) -> StepRow:
     faults.calls.append(name)
     fault = faults.meets(name)
     if fault is Fault.KEY_REUSED:
@@ -218,6 +221,10 @@ def _meet_fault(faults: Faults, name: Name, decide: Callable[[Fault | None], Ste
     if fault is Fault.WAITS:
         faults.waiting[name].set()
         faults.go.wait(LATE_SECONDS)
+    if fault is Fault.ANSWER_LOST:
+        with contextlib.suppress(ApplicationError):
+            decide(fault)
+        raise ApplicationError("the test loses the answer", type="test_fault")
     row = decide(fault)
     if fault is Fault.TIMES_OUT_AFTER_APPLYING:
         faults.late.wait(LATE_SECONDS)

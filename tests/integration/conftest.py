@@ -1,0 +1,38 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from account_worker.main import MIGRATIONS as ACCOUNT_MIGRATIONS
+from integration.running_saga import whole_saga
+from integration.whole_saga import Databases, WholeSaga
+from ledger_worker.main import MIGRATIONS as LEDGER_MIGRATIONS
+from service_runtime.database import create_database_engine, migrate
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+
+@pytest.fixture(scope="module")
+def databases(new_database: Callable[[], str]) -> Iterator[Databases]:
+    with (
+        _migrated(new_database(), ACCOUNT_MIGRATIONS) as accounts,
+        _migrated(new_database(), LEDGER_MIGRATIONS) as ledger,
+    ):
+        yield Databases(accounts, ledger)
+
+
+@contextmanager
+def _migrated(url: str, migrations: Path) -> Iterator[Engine]:
+    """As many connections as a worker has threads, and some for the API."""
+    migrate(url, migrations)
+    engine = create_database_engine(url, pool_size=30)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+async def saga(temporal_client: Client, databases: Databases) -> AsyncIterator[WholeSaga]:
+    """A test ends with all its transfers final, and the money right."""
+    async with whole_saga(temporal_client, databases) as saga:
+        yield saga
+    saga.check_end()
