@@ -14,7 +14,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos kill-matrix proof nightly runtime development
+.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos kill-matrix mutations proof nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -65,12 +65,13 @@ screenshots: development ## The README's pictures, taken in a browser from what 
 	@$(BIN)/python tests/browser/screenshots.py
 
 test: development ## All tests; those that need Docker or a browser say why they are skipped without
-	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose and not chaos and not kill_matrix and not nightly' $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose and not chaos and not kill_matrix and not mutations and not nightly' $(PYTEST_ARGS)
 	$(BIN)/pytest -n 2 -m system $(PYTEST_ARGS)
 	$(BIN)/pytest -m kill_matrix $(PYTEST_ARGS)
 	$(BIN)/pytest -m chaos $(PYTEST_ARGS)
 	$(BIN)/pytest -m browser $(PYTEST_ARGS)
 	$(BIN)/pytest -m compose $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 -m mutations $(PYTEST_ARGS)
 
 chaos: development ## Break everything for some minutes: make chaos SEED=42 MINUTES=60 FAULTS=kill,link DOCKER=no
 	@$(BIN)/python tests/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
@@ -78,6 +79,9 @@ chaos: development ## Break everything for some minutes: make chaos SEED=42 MINU
 
 kill-matrix: development ## SIGKILL each process exactly at each point, restart it and check; prints the table
 	@$(BIN)/pytest -m kill_matrix $(PYTEST_ARGS)
+
+mutations: development ## Plant bugs in copies of the source, and run the tests on them: each must be caught
+	$(BIN)/pytest -n 2 -m mutations $(PYTEST_ARGS)
 
 proof: $(INSTALLED) ## Write docs/proof.md from what the runs have measured
 	@$(BIN)/python tests/chaos/report.py

@@ -21,10 +21,15 @@ _STACKS_OF_THEIR_OWN: Final = ("test_make_up", "test_readme_without_docker", "te
 
 
 class _SideBySide(LoadScopeScheduling):  # type: ignore[misc]
-    """A folder's tests share their servers, so they stay together; those of `make` start stacks of their own."""
+    """A folder's tests share their servers, so they stay together; those of `make` start stacks of their own.
+
+    A mutation is a run of its own.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
+        if path.parent.name == "mutations":
+            return nodeid
         return "make" if path.stem in _STACKS_OF_THEIR_OWN else str(path.parent)
 
 

@@ -113,7 +113,7 @@ class RealParticipants:
 
     def _rows(self, requests: dict[Body, TransferRequest], decided: Sequence[Any], recorded: Any) -> Rows:
         body_of = {request.fingerprint: body for body, request in requests.items()}
-        decisions = {Step(row.step): Decision(row.decision) for row in decided}
+        decisions = {Step(row.step): Decision(row.decision) for row in decided if row.step}
         return Rows(
             withdraw=decisions.get(Step.WITHDRAW),
             deposit=decisions.get(Step.DEPOSIT),

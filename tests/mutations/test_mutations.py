@@ -1,0 +1,62 @@
+"""Each planted bug is caught, by general tests and for what it does: so the checks are known to be able to fail."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from mutations.mutation import PATCHES, Mutation, apply_patch, copy_source, run_suites
+from mutations.proof import Row, keep
+from mutations.suites import SUITES, suites_that_run
+
+pytestmark = [pytest.mark.mutations, pytest.mark.timeout(1000)]
+Record = Callable[[str, object], None]
+
+DEMANDED: Final = {
+    "no_decision_row",
+    "decision_row_in_its_own_transaction",
+    "no_tombstone",
+    "refund_without_shutting_the_door",
+    "refund_limited_to_three_attempts",
+    "refund_not_shielded",
+    "keys_from_the_run_id",
+    "release_before_record",
+    "reconciler_leaves_the_door_open",
+    "balance_check_outside_the_row_lock",
+    "reversing_entry",
+    "status_from_the_path",
+}
+
+
+def test_without_a_bug_all_suites_pass(tmp_path: Path) -> None:
+    report = run_suites(copy_source(tmp_path), [*SUITES])
+    assert report.failed == {}
+    assert all(report.passed[name] for name in SUITES)
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_a_planted_bug_is_caught(patch: Path, tmp_path: Path, record_property: Record) -> None:
+    mutation, started = Mutation.read(patch), time.monotonic()
+    copy = copy_source(tmp_path)
+    apply_patch(copy, mutation)
+    report = run_suites(copy, suites_that_run(mutation.packages))
+    caught_by = {name: failure.test for name, failure in report.failed.items() if failure.is_assertion}
+    row = Row(
+        name=mutation.name,
+        description=mutation.description,
+        caught=bool(caught_by),
+        caught_by=caught_by,
+        seconds=round(time.monotonic() - started, 1),
+    )
+    keep(row)
+    record_property("figure", f"mutation {row.name:<36} {row.seconds:5.1f} s, caught by {', '.join(caught_by) or '-'}")
+    for name, failure in report.failed.items():
+        record_property("told", f"{name}: {failure}")
+        print(name, failure, sep=": ")  # noqa: T201 - `pytest -rP` shows what said no
+    assert {str(copy / file) for file in mutation.files} <= set(report.files), "the patched code wasn't even loaded"
+    assert mutation.expected <= caught_by.keys(), f"expected {sorted(mutation.expected)}: {report.failed}"
+
+
+def test_the_bugs_that_the_proof_must_have_are_there() -> None:
+    assert not DEMANDED - {patch.stem for patch in PATCHES}
