@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from account_worker.main import MIGRATIONS as ACCOUNT_MIGRATIONS
-from integration.running_saga import whole_saga
+from integration.running_saga import Apis, running_apis, whole_saga
 from integration.whole_saga import Databases, WholeSaga
 from ledger_worker.main import MIGRATIONS as LEDGER_MIGRATIONS
 from service_runtime.database import create_database_engine, migrate
@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def databases(new_database: Callable[[], str]) -> Iterator[Databases]:
     with (
         _migrated(new_database(), ACCOUNT_MIGRATIONS) as accounts,
@@ -30,9 +30,15 @@ def _migrated(url: str, migrations: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+async def apis(databases: Databases) -> AsyncIterator[Apis]:
+    async with running_apis(databases) as apis:
+        yield apis
+
+
 @pytest.fixture
-async def saga(temporal_client: Client, databases: Databases) -> AsyncIterator[WholeSaga]:
+async def saga(temporal_client: Client, databases: Databases, apis: Apis) -> AsyncIterator[WholeSaga]:
     """A test ends with all its transfers final, and the money right."""
-    async with whole_saga(temporal_client, databases) as saga:
+    async with whole_saga(temporal_client, databases, apis) as saga:
         yield saga
     saga.check_end()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import account_worker.api
 import account_worker.worker
@@ -24,30 +25,41 @@ from workflow_handler.rows import Rows
 from workflow_handler.settings import WorkflowWorkerSettings
 
 
+class Apis(NamedTuple):
+    account_api: InternalClient
+    ledger_api: InternalClient
+    account_api_url: str
+
+
 @asynccontextmanager
-async def whole_saga(client: Client, databases: Databases) -> AsyncIterator[WholeSaga]:
-    """When the block has ended, every attempt that a test held back has arrived."""
+async def running_apis(databases: Databases) -> AsyncIterator[Apis]:
     async with (
-        live_server(_account_api(databases.accounts)) as accounts_server,
-        live_server(_ledger_api(databases.ledger)) as ledger_server,
-        InternalClient(Process.ACCOUNT_API, accounts_server.url, timeout_seconds=5) as account_api,
-        InternalClient(Process.LEDGER_API, ledger_server.url, timeout_seconds=5) as ledger_api,
+        live_server(_account_api(databases.accounts)) as accounts,
+        live_server(_ledger_api(databases.ledger)) as ledger,
+        InternalClient(Process.ACCOUNT_API, accounts.url, timeout_seconds=5) as account_api,
+        InternalClient(Process.LEDGER_API, ledger.url, timeout_seconds=5) as ledger_api,
     ):
-        saga = WholeSaga(client, databases, Rows(account_api, ledger_api))
-        saga.open_accounts()
-        try:
-            async with _workers(saga, account_api, accounts_server.url):
-                try:
-                    yield saga
-                finally:
-                    saga.faults.late.set()
-                    saga.faults.go.set()
-        finally:
-            await saga.terminate_what_is_left()
+        yield Apis(account_api, ledger_api, accounts.url)
 
 
 @asynccontextmanager
-async def _workers(saga: WholeSaga, account_api: InternalClient, account_api_url: str) -> AsyncIterator[None]:
+async def whole_saga(client: Client, databases: Databases, apis: Apis) -> AsyncIterator[WholeSaga]:
+    """When the block has ended, every attempt that a test held back has arrived."""
+    saga = WholeSaga(client, databases, Rows(apis.account_api, apis.ledger_api))
+    saga.open_accounts()
+    try:
+        async with _workers(saga, apis):
+            try:
+                yield saga
+            finally:
+                saga.faults.late.set()
+                saga.faults.go.set()
+    finally:
+        await saga.terminate_what_is_left()
+
+
+@asynccontextmanager
+async def _workers(saga: WholeSaga, apis: Apis) -> AsyncIterator[None]:
     async with (
         account_worker.worker.build_worker(
             saga.client,
@@ -66,8 +78,8 @@ async def _workers(saga: WholeSaga, account_api: InternalClient, account_api_url
         workflow_handler.worker.build_worker(
             saga.client,
             "workflow-worker",
-            account_api=account_api,
-            settings=WorkflowWorkerSettings(account_api_url=account_api_url),
+            account_api=apis.account_api,
+            settings=WorkflowWorkerSettings(account_api_url=apis.account_api_url),
             registry=CollectorRegistry(),
         ),
     ):

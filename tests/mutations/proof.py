@@ -13,12 +13,12 @@ PROOF: Final = ROOT / ".local/proof/mutations.json"
 
 @dataclass(frozen=True)
 class Row:
-    """`caught_by`: for each suite that caught it, its first test that did."""
+    """`caught_by`: for each suite that caught it, `suite: its first test that did`."""
 
     name: str
     description: str
     caught: bool
-    caught_by: dict[str, str]
+    caught_by: list[str]
     seconds: float
 
 

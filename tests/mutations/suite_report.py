@@ -63,8 +63,12 @@ class _Reporter:
         return report
 
     def _fail(self, test: str, error: pytest.ExceptionInfo[BaseException]) -> None:
+        """A check at the end of a test or a module may say no where the test itself only broke."""
         told = " ".join(error.exconly().split())[:_TOLD_LENGTH]
-        self._failed.setdefault(suite_of(test), Failure(test=test, is_assertion=_is_assertion(error.value), told=told))
+        failure = Failure(test=test, is_assertion=_is_assertion(error.value), told=told)
+        before = self._failed.get(suite_of(test))
+        if before is None or (failure.is_assertion and not before.is_assertion):
+            self._failed[suite_of(test)] = failure
 
     def pytest_sessionfinish(self) -> None:
         report = SuiteReport(

@@ -39,7 +39,10 @@ SUITES: Final = {
         _PARTICIPANTS,
     ),
     "model": Suite(
-        (f"tests/model/test_model_schedules.py::{_CELLS}",),
+        (
+            f"tests/model/test_model_schedules.py::{_CELLS}",
+            "tests/model/test_protocol_model.py::test_the_models_final_status_is_the_contracts",
+        ),
         _PARTICIPANTS,
     ),
 }
