@@ -29,6 +29,7 @@ class Apis(NamedTuple):
     account_api: InternalClient
     ledger_api: InternalClient
     account_api_url: str
+    ledger_api_url: str
 
 
 @asynccontextmanager
@@ -39,7 +40,7 @@ async def running_apis(databases: Databases) -> AsyncIterator[Apis]:
         InternalClient(Process.ACCOUNT_API, accounts.url, timeout_seconds=5) as account_api,
         InternalClient(Process.LEDGER_API, ledger.url, timeout_seconds=5) as ledger_api,
     ):
-        yield Apis(account_api, ledger_api, accounts.url)
+        yield Apis(account_api, ledger_api, accounts.url, ledger.url)
 
 
 @asynccontextmanager
@@ -79,7 +80,8 @@ async def _workers(saga: WholeSaga, apis: Apis) -> AsyncIterator[None]:
             saga.client,
             "workflow-worker",
             account_api=apis.account_api,
-            settings=WorkflowWorkerSettings(account_api_url=apis.account_api_url),
+            ledger_api=apis.ledger_api,
+            settings=WorkflowWorkerSettings(account_api_url=apis.account_api_url, ledger_api_url=apis.ledger_api_url),
             registry=CollectorRegistry(),
         ),
     ):

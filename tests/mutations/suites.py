@@ -18,7 +18,10 @@ class Suite:
 
 
 SUITES: Final = {
-    "whole": Suite(("tests/integration",), _WORKFLOWS | _PARTICIPANTS),
+    "whole": Suite(
+        ("tests/integration/test_traces.py", "tests/integration/test_traces_of_several_runs.py"),
+        _WORKFLOWS | _PARTICIPANTS,
+    ),
     "saga": Suite(
         (
             "tests/saga/test_cancel.py",
