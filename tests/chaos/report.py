@@ -138,7 +138,7 @@ def _cell(value: object) -> str:
         return "yes" if value else "**no**"
     if isinstance(value, list):
         return "<br>".join(map(_cell, value))
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return str(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def main() -> int:

@@ -57,6 +57,11 @@ def test_a_bug_that_nobody_caught_stands_out() -> None:
     )
 
 
+def test_what_a_test_said_is_text_and_no_markup() -> None:
+    row = {"name": "no tombstone", "caught": True, "caught_by": ["a", "b"], "told": ["<Decision.APPLIED>|", "2 rows"]}
+    assert "| a<br>b | &lt;Decision.APPLIED>\\|<br>2 rows |" in page(mutations=[row])
+
+
 def test_the_kill_matrix_is_a_table() -> None:
     row = {
         "process": "account-worker",

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,35 +26,30 @@ _CAUGHT_BY: Final = "Caught-by: "
 
 @dataclass(frozen=True)
 class Mutation:
-    """`files` are those that the patch changes, relative to the root."""
+    """`suites`, each of which must catch it; `files` that the patch changes, relative to the root."""
 
     name: str
     description: str
-    expected: frozenset[str]
+    suites: tuple[str, ...]
     files: tuple[str, ...]
     patch: Path
 
     @classmethod
     def read(cls, patch: Path) -> "Mutation":
         lines = patch.read_text().splitlines()
-        [expected] = [line.removeprefix(_CAUGHT_BY) for line in lines if line.startswith(_CAUGHT_BY)]
+        [suites] = [line.removeprefix(_CAUGHT_BY) for line in lines if line.startswith(_CAUGHT_BY)]
         return cls(
             name=patch.stem,
             description=lines[0],
-            expected=frozenset(expected.split(", ")),
+            suites=tuple(suites.split(", ")),
             files=tuple(line.removeprefix("+++ b/") for line in lines if line.startswith("+++ b/")),
             patch=patch,
         )
 
-    @property
-    def packages(self) -> set[str]:
-        """services/account-worker/src/account_worker/… → account_worker."""
-        return {Path(file).parts[3] for file in self.files}
 
-
-def copy_source(folder: Path) -> Path:
+def copy_source(folder: Path, *, only: Iterable[str] = _COPIED) -> Path:
     copy = folder / "source"
-    for name in _COPIED:
+    for name in only:
         source, target = ROOT / name, copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
@@ -74,11 +70,21 @@ def apply_patch(copy: Path, mutation: Mutation) -> None:
     assert not unchanged, f"{mutation.name} changes nothing in {unchanged}, update the patch"
 
 
-def run_suites(copy: Path, names: list[str]) -> SuiteReport:
+def run_suites(copy: Path, names: Iterable[str]) -> SuiteReport:
     """On the code of this copy. Raises AssertionError where the run itself went wrong."""
-    tests = [test for name in names for test in SUITES[name].tests]
+    tests = [test for name in names for test in SUITES[name]]
     report, log = copy.parent / "report.json", copy.parent / "log"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "mutations.suite_report", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "mutations.suite_report",
+        "-p",
+        "no:cacheprovider",
+        "--durations=12",
+    ]
     command += ["-p", "no:unraisableexception"]  # what a test that failed has left behind is not the next one's failure
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -110,12 +116,7 @@ def _environment(copy: Path, report: Path) -> dict[str, str]:
     }
     kept.pop("PYTHONDONTWRITEBYTECODE", None)  # or each run compiles all that is installed: half of its time
     packages = [*sorted(copy.glob("libs/*/src")), *sorted(copy.glob("services/*/src")), copy / "tests"]
-    return {
-        **kept,
-        "PYTHONPATH": os.pathsep.join(map(str, packages)),
-        "PYTHONPYCACHEPREFIX": str(copy.parents[1] / "bytecode"),
-        PATH: str(report),
-    }
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, packages)), PATH: str(report)}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -13,12 +13,13 @@ PROOF: Final = ROOT / ".local/proof/mutations.json"
 
 @dataclass(frozen=True)
 class Row:
-    """`caught_by`: for each suite that caught it, `suite: its first test that did`."""
+    """`caught_by`: for each suite that caught it, `suite: its first test that did`; `told`: what that test said."""
 
     name: str
     description: str
     caught: bool
     caught_by: list[str]
+    told: list[str]
     seconds: float
 
 

@@ -1,64 +1,37 @@
 """The general tests that a planted bug must not get past. None of them was written for a particular bug."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 _CELLS: Final = "test_the_participants_do_what_the_model_says_in_every_cell_of_the_table"
-_WORKFLOWS: Final = frozenset({"workflow_handler", "transfer_contract", "service_runtime"})
-_PARTICIPANTS: Final = frozenset({"account_worker", "ledger_worker", "transfer_contract", "service_runtime"})
-
-
-@dataclass(frozen=True)
-class Suite:
-    """`tests` as pytest takes them; `packages` whose code it runs: it can't see a bug in another one."""
-
-    tests: tuple[str, ...]
-    packages: frozenset[str]
-
 
 SUITES: Final = {
-    "whole": Suite(
-        ("tests/integration/test_traces.py", "tests/integration/test_traces_of_several_runs.py"),
-        _WORKFLOWS | _PARTICIPANTS,
+    "participants": (
+        "services/account-worker/tests/test_account_fence.py",
+        "services/account-worker/tests/test_account_histories.py",
+        "services/ledger-worker/tests/test_ledger_races.py",
+        "services/ledger-worker/tests/test_ledger_histories.py",
     ),
-    "saga": Suite(
-        (
-            "tests/saga/test_cancel.py",
-            "tests/saga/test_step_faults.py::test_a_step_whose_answers_are_lost_after_applying_is_undone",
-            "tests/saga/test_step_faults.py::test_a_record_whose_answers_are_lost_after_applying_goes_forward",
-            "tests/saga/test_reconciler.py::test_a_transfer_terminated_after_its_record_applied_unheard_completes",
-            "tests/saga/test_reconciler.py::test_a_transfer_terminated_in_a_step_is_undone_and_the_late_attempt_moves_nothing",
-        ),
-        _WORKFLOWS,
+    "model": (
+        "tests/model/test_protocol_model.py::test_the_models_final_status_is_the_contracts",
+        f"tests/model/test_model_schedules.py::{_CELLS}",
     ),
-    "participants": Suite(
-        (
-            "services/account-worker/tests/test_account_fence.py",
-            "services/account-worker/tests/test_account_histories.py",
-            "services/ledger-worker/tests/test_ledger_races.py",
-            "services/ledger-worker/tests/test_ledger_histories.py",
-        ),
-        _PARTICIPANTS,
+    "saga": (
+        "tests/saga/test_cancel.py",
+        "tests/saga/test_step_faults.py::test_a_step_whose_answers_are_lost_after_applying_is_undone",
+        "tests/saga/test_step_faults.py::test_a_record_whose_answers_are_lost_after_applying_goes_forward",
+        "tests/saga/test_reconciler.py::test_a_transfer_terminated_after_its_record_applied_unheard_completes",
+        "tests/saga/test_reconciler.py::test_a_transfer_terminated_in_a_step_is_undone_and_the_late_attempt_moves_nothing",
     ),
-    "model": Suite(
-        (
-            f"tests/model/test_model_schedules.py::{_CELLS}",
-            "tests/model/test_protocol_model.py::test_the_models_final_status_is_the_contracts",
-        ),
-        _PARTICIPANTS,
-    ),
+    "traces": ("tests/integration/test_traces.py",),
+    "runs": ("tests/integration/test_traces_of_several_runs.py",),
 }
-"""whole: traces on the product's own workers, real Temporal and real databases, judged by their rows and sums.
-saga: the workflows' steps, faults and cancels on real Temporal. participants: races and random histories on real
-databases, against oracles. model: what the protocol's model says of every cell of the rules' table.
+"""What pytest runs, by name. participants: races and random histories on real databases, against oracles. model: what
+the protocol's model says of every cell of the rules' table. saga: the workflows' steps, faults and cancels on real
+Temporal. traces, runs: one run of a transfer, and what comes after it, on the product's own workers, real Temporal and
+real databases, judged by their rows and sums.
 """
-
-
-def suites_that_run(packages: Collection[str]) -> list[str]:
-    return [name for name, suite in SUITES.items() if suite.packages.intersection(packages)]
 
 
 def suite_of(test: str) -> str:
     """By a test's node id. Raises StopIteration for a test of none."""
-    return next(name for name, suite in SUITES.items() if test.startswith(suite.tests))
+    return next(name for name, tests in SUITES.items() if test.startswith(tests))
