@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,14 +13,14 @@ PROOF: Final = ROOT / ".local/proof/mutations.json"
 
 @dataclass(frozen=True)
 class Row:
-    """`caught_by`: for each suite that caught it, `suite: its first test that did`; `told`: what that test said."""
+    """`caught`: by each suite that must. `caught_by`: `suite: its first test that did`; `told`: what that test said."""
 
     name: str
     description: str
-    caught: bool
-    caught_by: list[str]
-    told: list[str]
-    seconds: float
+    caught: bool = False
+    caught_by: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    seconds: float = 0
 
 
 def keep(row: Row, path: Path = PROOF) -> None:

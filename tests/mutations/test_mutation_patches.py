@@ -1,10 +1,12 @@
 """The proof itself, without a run: its bugs are there, and one that can't be planted is not taken for caught."""
 
+import json
 from pathlib import Path
 from typing import Final
 
 import pytest
 from mutations.mutation import PATCHES, Mutation, apply_patch, copy_source
+from mutations.proof import Row, keep
 from mutations.suites import SUITES
 
 DEMANDED: Final = {
@@ -41,3 +43,10 @@ def test_a_patch_that_the_code_has_moved_away_from_fails(tmp_path: Path) -> None
     apply_patch(copy, mutation)
     with pytest.raises(AssertionError, match="doesn't apply any more"):
         apply_patch(copy, mutation)
+
+
+def test_a_bug_that_was_caught_once_counts_only_while_it_is(tmp_path: Path) -> None:
+    proof, name = tmp_path / "mutations.json", PATCHES[0].stem
+    for row in (Row("gone", "", caught=True), Row(name, "", caught=True), Row(name, "")):
+        keep(row, proof)
+    assert [(row["name"], row["caught"]) for row in json.loads(proof.read_text())] == [(name, False)]
