@@ -60,54 +60,10 @@ async def test_before_each_compensation_of_a_transfer_that_the_ledger_refuses_th
     assert saga.faults.order == [*FORWARD, Compensation.DEPOSIT, Compensation.WITHDRAW]
 
 
-async def test_every_answer_lost_twice_moves_the_money_once(saga: WholeSaga) -> None:
-    for step in Step:
-        saga.faults.plan(step, Fault.ANSWER_LOST, attempts=2)
-    assert await saga.transfer(saga.order()) is FinalStatus.COMPLETED
-    assert saga.balances() == MOVED
-
-
-@pytest.mark.parametrize("step", [Step.WITHDRAW, Step.DEPOSIT])
-async def test_a_step_that_applied_three_times_unheard_is_undone_once(saga: WholeSaga, step: Step) -> None:
-    saga.faults.plan(step, Fault.ANSWER_LOST)
-    for compensation in Compensation:
-        saga.faults.plan(compensation, Fault.ANSWER_LOST, attempts=2)
-    assert await saga.transfer(saga.order()) is FinalStatus.COMPENSATED
-    assert saga.balances() == NOTHING_MOVED
-
-
 async def test_a_record_that_applied_three_times_unheard_completes_the_transfer(saga: WholeSaga) -> None:
     saga.faults.plan(Step.RECORD, Fault.ANSWER_LOST)
     assert await saga.transfer(saga.order()) is FinalStatus.COMPLETED
     assert saga.balances() == MOVED
-
-
-async def test_nothing_is_undone_before_the_door_has_answered(saga: WholeSaga) -> None:
-    saga.faults.plan(Step.RECORD, Fault.ANSWER_LOST)
-    saga.faults.plan(Compensation.RECORD, Fault.FAILS, attempts=BEYOND_EVERY_LIMIT)
-    assert await saga.transfer(saga.order()) is FinalStatus.COMPLETED
-    assert saga.faults.order == [*FORWARD, Compensation.RECORD, Step.RELEASE]
-
-
-@pytest.mark.parametrize("step", [*Compensation, Step.RELEASE])
-async def test_what_keeps_failing_is_repeated_until_it_succeeds(saga: WholeSaga, step: Step | Compensation) -> None:
-    """Without a reconciler: the workflow itself may neither close nor give up before."""
-    if step is not Step.RELEASE:
-        saga.faults.plan(Step.RECORD, Fault.FAILS)
-    saga.faults.plan(step, Fault.FAILS, attempts=BEYOND_EVERY_LIMIT)
-    expected = FinalStatus.COMPLETED if step is Step.RELEASE else FinalStatus.COMPENSATED
-    assert await saga.transfer(saga.order()) is expected
-
-
-async def test_a_transfer_is_not_final_while_its_deposit_cannot_be_undone(saga: WholeSaga) -> None:
-    """The refund doesn't wait for it, and isn't the end (rules 6 and 10)."""
-    saga.faults.plan(Compensation.DEPOSIT, Fault.FAILS, attempts=FOREVER)
-    order = saga.order(scenario=Scenario.LEDGER_REJECTS)
-    await saga.start(order)
-    await until(lambda: saga.balances() == NOTHING_MOVED and Compensation.WITHDRAW in saga.faults.calls)
-    saga.check_money()
-    saga.faults.plan(Compensation.DEPOSIT, Fault.FAILS, attempts=0)
-    assert await saga.end(order) is FinalStatus.COMPENSATED
 
 
 @pytest.mark.parametrize("step", FORWARD)
@@ -152,6 +108,50 @@ async def test_a_deposit_without_a_destination_is_compensated(saga: WholeSaga) -
     order = saga.order(destination="nobody")
     assert await saga.transfer(order) is FinalStatus.COMPENSATED
     assert saga.faults.order == [Step.WITHDRAW, Step.DEPOSIT, Compensation.DEPOSIT, Compensation.WITHDRAW]
+
+
+async def test_every_answer_lost_twice_moves_the_money_once(saga: WholeSaga) -> None:
+    for step in Step:
+        saga.faults.plan(step, Fault.ANSWER_LOST, attempts=2)
+    assert await saga.transfer(saga.order()) is FinalStatus.COMPLETED
+    assert saga.balances() == MOVED
+
+
+@pytest.mark.parametrize("step", [Step.WITHDRAW, Step.DEPOSIT])
+async def test_a_step_that_applied_three_times_unheard_is_undone_once(saga: WholeSaga, step: Step) -> None:
+    saga.faults.plan(step, Fault.ANSWER_LOST)
+    for compensation in Compensation:
+        saga.faults.plan(compensation, Fault.ANSWER_LOST, attempts=2)
+    assert await saga.transfer(saga.order()) is FinalStatus.COMPENSATED
+    assert saga.balances() == NOTHING_MOVED
+
+
+async def test_nothing_is_undone_before_the_door_has_answered(saga: WholeSaga) -> None:
+    saga.faults.plan(Step.RECORD, Fault.ANSWER_LOST)
+    saga.faults.plan(Compensation.RECORD, Fault.FAILS, attempts=BEYOND_EVERY_LIMIT)
+    assert await saga.transfer(saga.order()) is FinalStatus.COMPLETED
+    assert saga.faults.order == [*FORWARD, Compensation.RECORD, Step.RELEASE]
+
+
+@pytest.mark.parametrize("step", [*Compensation, Step.RELEASE])
+async def test_what_keeps_failing_is_repeated_until_it_succeeds(saga: WholeSaga, step: Step | Compensation) -> None:
+    """Without a reconciler: the workflow itself may neither close nor give up before."""
+    if step is not Step.RELEASE:
+        saga.faults.plan(Step.RECORD, Fault.FAILS)
+    saga.faults.plan(step, Fault.FAILS, attempts=BEYOND_EVERY_LIMIT)
+    expected = FinalStatus.COMPLETED if step is Step.RELEASE else FinalStatus.COMPENSATED
+    assert await saga.transfer(saga.order()) is expected
+
+
+async def test_a_transfer_is_not_final_while_its_deposit_cannot_be_undone(saga: WholeSaga) -> None:
+    """The refund doesn't wait for it, and isn't the end (rules 6 and 10)."""
+    saga.faults.plan(Compensation.DEPOSIT, Fault.FAILS, attempts=FOREVER)
+    order = saga.order(scenario=Scenario.LEDGER_REJECTS)
+    await saga.start(order)
+    await until(lambda: saga.balances() == NOTHING_MOVED and Compensation.WITHDRAW in saga.faults.calls)
+    saga.check_money()
+    saga.faults.plan(Compensation.DEPOSIT, Fault.FAILS, attempts=0)
+    assert await saga.end(order) is FinalStatus.COMPENSATED
 
 
 async def test_of_many_transfers_at_once_as_many_complete_as_the_account_can_pay_for(saga: WholeSaga) -> None:

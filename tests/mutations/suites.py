@@ -15,20 +15,12 @@ SUITES: Final = {
         "tests/model/test_protocol_model.py::test_the_models_final_status_is_the_contracts",
         f"tests/model/test_model_schedules.py::{_CELLS}",
     ),
-    "saga": (
-        "tests/saga/test_cancel.py",
-        "tests/saga/test_step_faults.py::test_a_step_whose_answers_are_lost_after_applying_is_undone",
-        "tests/saga/test_step_faults.py::test_a_record_whose_answers_are_lost_after_applying_goes_forward",
-        "tests/saga/test_reconciler.py::test_a_transfer_terminated_after_its_record_applied_unheard_completes",
-        "tests/saga/test_reconciler.py::test_a_transfer_terminated_in_a_step_is_undone_and_the_late_attempt_moves_nothing",
-    ),
     "traces": ("tests/integration/test_traces.py",),
     "runs": ("tests/integration/test_traces_of_several_runs.py",),
 }
 """What pytest runs, by name. participants: races and random histories on real databases, against oracles. model: what
-the protocol's model says of every cell of the rules' table. saga: the workflows' steps, faults and cancels on real
-Temporal. traces, runs: one run of a transfer, and what comes after it, on the product's own workers, real Temporal and
-real databases, judged by their rows and sums.
+the protocol's model says of every cell of the rules' table. traces, runs: one run of a transfer, and what comes after
+it, on the product's own workers, real Temporal and real databases, judged by their rows and sums.
 """
 
 
