@@ -3,8 +3,8 @@
 import os
 import re
 import subprocess
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from readme_commands import ROOT
@@ -12,6 +12,10 @@ from readme_commands import ROOT
 _BLOCK: Final = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SECTION: Final = re.compile(r"^## (.*)$", re.MULTILINE)
 _SECONDS: Final = 120
+SET_UP: Final = 0
+SET_UP_WITH_DOCKER: Final = 1
+FIRST_LOOK: Final = 2
+"""Of the blocks before the first section."""
 
 
 def sections() -> dict[str, list[str]]:
@@ -23,25 +27,29 @@ def sections() -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Runbook:
-    """For one running stack. What has been run is noted, so that nothing is left out."""
+    """For one running stack. What has been run is noted, so that nothing is left out.
+
+    `environment`: how the commands find the stack. `docker`: they are those of `docker compose`.
+    """
 
     gateway_port: int
-    local_dir: Path
-    run_blocks: set[tuple[str, int]]
+    environment: Mapping[str, str]
+    run_blocks: set[tuple[str, int]] = field(default_factory=set)
+    docker: bool = False
 
     def run(self, section: str, *numbers: int) -> str:
         """What these blocks of a section print, the first one being 0. Fails where the last command of a pipe does."""
-        blocks = sections()[section]
-        self.run_blocks.update((section, number) for number in numbers)
-        setting_up, *_ = sections()[""]
-        script = "".join([setting_up, *(blocks[number] for number in numbers)])
+        setting_up = ("", SET_UP_WITH_DOCKER if self.docker else SET_UP)
+        blocks = [setting_up, *((section, number) for number in numbers)]
+        self.run_blocks.update(blocks)
+        commands = sections()
+        script = "".join(commands[heading][number] for heading, number in blocks)
         script = script.replace("localhost:8080", f"127.0.0.1:{self.gateway_port}")
-        script = re.sub(r"\.local\b", str(self.local_dir), script)
-        environment = {**os.environ, "LOCAL_DIR": str(self.local_dir), "GATEWAY_PORT": str(self.gateway_port)}
+        script = re.sub(r"\.local\b", self.environment.get("LOCAL_DIR", ".local"), script)
         done = subprocess.run(
             ["bash", "-eu", "-c", script],
             cwd=ROOT,
-            env=environment,
+            env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
             timeout=_SECONDS,
