@@ -10,10 +10,16 @@ from gateway.http_processes import HttpProcessObserver
 from gateway.response_models import HttpProcess
 from gateway.settings import Settings
 from http_servers import closed_port_url, serving
-from internal_api_fakes import World, fake_account_api
+from internal_api_fakes import HANG_SECONDS, World, fake_account_api
 from transfer_contract.names import Process
 
 HTTP_PROCESSES = [Process.WORKFLOW_HANDLER, Process.STATUS_CHECKER, Process.ACCOUNT_API, Process.LEDGER_API]
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second may be short on a busy machine for one that is there."""
+    monkeypatch.setattr("gateway.http_processes.OBSERVE_SECONDS", 3)
 
 
 @pytest.fixture
@@ -47,7 +53,7 @@ async def test_one_that_hangs_is_gone_and_does_not_hold_up_the_others(
     world.faults = dict.fromkeys(HTTP_PROCESSES[1:], "hangs")
     before = time.monotonic()
     seen = await observer.observe()
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < HANG_SECONDS / 2
     assert [item.ready for item in seen.items] == [True, False, False, False]
     assert [item.gone_since is None for item in seen.items] == [True, False, False, False]
 
@@ -58,11 +64,12 @@ async def test_one_that_is_gone_tells_when_it_was_last_seen_until_it_is_back(set
     async with Downstream(settings.model_copy(update={"account_api_url": url})) as downstream:
         observer = HttpProcessObserver(downstream)
         with serving(fake_account_api(world), port=port):
+            before = datetime.now(UTC)
             assert (await observed(observer, Process.ACCOUNT_API)).ready
             seen_at = datetime.now(UTC)
         gone = await observed(observer, Process.ACCOUNT_API)
         assert gone.gone_since is not None
-        assert 0 <= (seen_at - gone.gone_since).total_seconds() < 1
+        assert before <= gone.gone_since <= seen_at
         assert await observed(observer, Process.ACCOUNT_API) == gone
         with serving(fake_account_api(world), port=port):
             assert (await observed(observer, Process.ACCOUNT_API)).gone_since is None
