@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from readme_commands import ROOT
@@ -37,17 +38,26 @@ class Runbook:
     run_blocks: set[tuple[str, int]] = field(default_factory=set)
     docker: bool = False
 
+    @cached_property
+    def _set_up(self) -> str:
+        """Done once, as the runbook says: the functions and variables that it leaves behind."""
+        commands = self._commands("", SET_UP_WITH_DOCKER if self.docker else SET_UP)
+        return self._bash(commands + "declare -f\nexport -p\n")
+
     def run(self, section: str, *numbers: int) -> str:
         """What these blocks of a section print, the first one being 0. Fails where the last command of a pipe does."""
-        setting_up = ("", SET_UP_WITH_DOCKER if self.docker else SET_UP)
-        blocks = [setting_up, *((section, number) for number in numbers)]
-        self.run_blocks.update(blocks)
-        commands = sections()
-        script = "".join(commands[heading][number] for heading, number in blocks)
-        script = script.replace("localhost:8080", f"127.0.0.1:{self.gateway_port}")
-        script = re.sub(r"\.local\b", self.environment.get("LOCAL_DIR", ".local"), script)
+        return self._bash(self._commands(section, *numbers), before=self._set_up)
+
+    def _commands(self, section: str, *numbers: int) -> str:
+        self.run_blocks.update((section, number) for number in numbers)
+        blocks = sections()[section]
+        commands = "".join(blocks[number] for number in numbers)
+        commands = commands.replace("localhost:8080", f"127.0.0.1:{self.gateway_port}")
+        return re.sub(r"\.local\b", self.environment.get("LOCAL_DIR", ".local"), commands)
+
+    def _bash(self, commands: str, *, before: str = "") -> str:
         done = subprocess.run(
-            ["bash", "-eu", "-c", script],
+            ["bash", "-eu", "-c", before + commands],
             cwd=ROOT,
             env={**os.environ, **self.environment},
             capture_output=True,
@@ -55,5 +65,5 @@ class Runbook:
             timeout=_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
         return done.stdout

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from compose.stack import Stack, Transfer
 from guided_demo import check_demo, run_demo
+from runbook_commands import FIRST_LOOK, Runbook
 from transfer_contract.names import Process
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
@@ -117,6 +118,25 @@ def test_a_service_that_is_gone_answers_503_in_time(stack: Stack) -> None:
     stack.docker_compose("up", "--detach", "--no-deps", "account-api")
     stack.wait_until_ready()
     assert stack.get("/accounts/alice")["id"] == "alice"
+
+
+@on_postgres
+def test_what_the_runbook_says_for_docker_does_what_its_sections_expect(stack: Stack) -> None:
+    runbook = Runbook(int(os.environ["GATEWAY_PORT"]), {}, docker=True)
+    stack.docker_compose("kill", "ledger-worker")
+    assert '"observed_at"' in runbook.run("", FIRST_LOOK)
+    gone = runbook.run("Worker gone", 0)
+    assert "status-checker" in gone
+    assert "polling" in gone  # account-worker's log
+    assert 'task_queue_backlog{queue="ledger"}' in runbook.run("Backlog growing", 0, 1)
+    assert stack.state("ledger-worker") == "running"
+    assert '"account-api":true' in runbook.run("Unobserved", 0, 1)
+    assert "SERVING" in runbook.run("Temporal away", 0, 1)
+    assert "Paused" in runbook.run("Abandoned", 0, 1)
+    assert "transfer_id" in runbook.run("Transfer too old", 0)
+    assert runbook.run("Database read-only or full", 1).count("ALTER DATABASE") == 2
+    stack.wait_until_ready()
+    assert stack.post_transfer(wait_seconds=30, patience_seconds=60)["status"] == "completed"
 
 
 @on_postgres

@@ -12,6 +12,7 @@ from system.running_system import RunningSystem, running_system
 from system.scenario_journeys import Journeys
 
 _ORDER: Final = (
+    "test_what_outlives_a_workflow",
     "test_bad_input",
     "test_bad_parameters",
     "test_bad_requests_on_the_wire",
