@@ -28,7 +28,7 @@ _ASKS: Final = {
     "status-checker": ("account-api", "ledger-api", TEMPORAL),
     "account-api": ("accounts",),
     "ledger-api": ("ledger",),
-    "workflow-worker": ("account-api", TEMPORAL),
+    "workflow-worker": ("account-api", "ledger-api", TEMPORAL),
     "account-worker": ("accounts", TEMPORAL),
     "ledger-worker": ("ledger", TEMPORAL),
 }
