@@ -75,8 +75,8 @@ async def end(api: PublicApi, temporal: Client, how: str) -> Remembered:
 
 
 async def listed(api: PublicApi, accounts: tuple[str, str]) -> list[Json]:
-    """Of both: a transfer may name an account that doesn't exist."""
-    return [await api.get("/transfers", account=account) for account in accounts]
+    """Of both, to the lists' ends: a transfer may name an account that doesn't exist, and a page may be a short one."""
+    return [item for account in accounts for item in await api.all_items("/transfers", account=account)]
 
 
 async def money(api: PublicApi, accounts: tuple[str, str]) -> list[tuple[str, str]]:
