@@ -1,6 +1,6 @@
 """The saga's vocabulary: steps, decisions, decision rows, and the final status that follows from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -143,14 +143,18 @@ def decision_of(rows: Iterable[StepRow], step: Step) -> Decision | None:
 
 def final_status(rows: Iterable[StepRow]) -> FinalStatus | None:
     """Rule 10: the final status is a function of the accounts rows only; None while it isn't final."""
-    rows = list(rows)
-    withdraw = decision_of(rows, Step.WITHDRAW)
-    if decision_of(rows, Step.RELEASE) is Decision.APPLIED:
+    return status_by({row.step: row.decision for row in rows})
+
+
+def status_by(decisions: Mapping[Step, Decision]) -> FinalStatus | None:
+    """The same, of what the rows say."""
+    withdraw = decisions.get(Step.WITHDRAW)
+    if decisions.get(Step.RELEASE) is Decision.APPLIED:
         return FinalStatus.COMPLETED
     if withdraw is Decision.REJECTED:
         return FinalStatus.REJECTED
-    undone = withdraw in (Decision.CANCELLED, Decision.COMPENSATED)
-    if undone and decision_of(rows, Step.DEPOSIT) is not Decision.APPLIED:
+    undone = withdraw is Decision.CANCELLED or withdraw is Decision.COMPENSATED
+    if undone and decisions.get(Step.DEPOSIT) is not Decision.APPLIED:
         return FinalStatus.COMPENSATED
     return None
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ from transfer_contract.steps import (
     StepError,
     StepRow,
 )
+
+
+_IN_ORDER: Final = json.JSONEncoder(sort_keys=True)
 
 
 class Scenario(StrEnum):
@@ -62,7 +65,7 @@ class TransferOrder(Payload):
         """SHA-256 over what the client asked for (rule 3): the same key with another one is refused."""
         fields = TransferOrder.model_fields
         asked = {name: getattr(self, name) for name in fields}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(_IN_ORDER.encode(asked).encode()).hexdigest()
 
 
 class TransferRequest(TransferOrder):

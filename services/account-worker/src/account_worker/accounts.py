@@ -9,9 +9,8 @@ The amounts and accounts are always the stored request's (rule 3).
 
 from service_runtime.activity_edge import Attempt
 from transfer_contract.steps import Decision, Failure, FailureCode, Step, StepError, StepRow
-from transfer_contract.transfers import AbortRequest, TransferRequest
 
-from account_worker.books import Books, LockedTransfer
+from account_worker.books import Asked, AskedToUndo, Books, LockedTransfer, Transfer
 
 
 class StepProblem(Exception):  # noqa: N818 - neither a decision nor a technical error: the request itself is wrong
@@ -38,7 +37,7 @@ class GuardViolated(StepProblem):
         self.found = found
 
 
-def withdraw(books: Books, request: TransferRequest, attempt: Attempt) -> StepRow:
+def withdraw(books: Books, request: Asked, attempt: Attempt) -> StepRow:
     """Takes the amount from the source (rules 2 and 3).
 
     | none                                 | applied | rejected | cancelled | compensated |
@@ -56,7 +55,7 @@ def withdraw(books: Books, request: TransferRequest, attempt: Attempt) -> StepRo
     return _decide(books, transfer, Step.WITHDRAW, Decision.APPLIED, attempt)
 
 
-def deposit(books: Books, request: TransferRequest, attempt: Attempt) -> StepRow:
+def deposit(books: Books, request: Asked, attempt: Attempt) -> StepRow:
     """Adds the amount to the destination's held credit: not spendable yet (rules 2 and 7).
 
     | none                                    | applied | rejected | cancelled | compensated |
@@ -76,7 +75,7 @@ def deposit(books: Books, request: TransferRequest, attempt: Attempt) -> StepRow
     return _decide(books, transfer, Step.DEPOSIT, Decision.APPLIED, attempt)
 
 
-def release(books: Books, request: TransferRequest, attempt: Attempt) -> StepRow:
+def release(books: Books, request: Asked, attempt: Attempt) -> StepRow:
     """Turns the held credit into spendable balance, after the commit point (rules 4 and 7).
 
     | none                                                    | applied |
@@ -93,7 +92,7 @@ def release(books: Books, request: TransferRequest, attempt: Attempt) -> StepRow
     return _decide(books, transfer, Step.RELEASE, Decision.APPLIED, attempt)
 
 
-def deposit_compensation(books: Books, request: AbortRequest, attempt: Attempt) -> StepRow:
+def deposit_compensation(books: Books, request: AskedToUndo, attempt: Attempt) -> StepRow:
     """Takes the held credit away, or leaves a tombstone that a late deposit runs into (rules 2 and 7).
 
     | none             | applied                | rejected | cancelled | compensated |
@@ -107,7 +106,7 @@ def deposit_compensation(books: Books, request: AbortRequest, attempt: Attempt) 
     return _undo(books, transfer, Step.DEPOSIT, attempt)
 
 
-def withdraw_compensation(books: Books, request: AbortRequest, attempt: Attempt) -> StepRow:
+def withdraw_compensation(books: Books, request: AskedToUndo, attempt: Attempt) -> StepRow:
     """Puts the amount back, or leaves a tombstone that a late withdraw runs into (rules 2 and 7).
 
     | none             | applied                  | rejected | cancelled | compensated |
@@ -132,7 +131,7 @@ def _decide(
     refusal: StepError | None = None,
 ) -> StepRow:
     """The step writes the row that wasn't there (rule 2)."""
-    occurrence = attempt.decided(books.now, refusal)
+    occurrence = books.decided(attempt, refusal)
     return books.write(
         StepRow(transfer_id=transfer.request.transfer_id, step=step, decision=decision, forward=occurrence)
     )
@@ -151,7 +150,7 @@ def _undo(
             step=step,
             decision=Decision.COMPENSATED if row else Decision.CANCELLED,
             forward=row.forward if row else None,
-            compensation=attempt.decided(books.now),
+            compensation=books.decided(attempt),
             failure=failure,
         )
     )
@@ -163,7 +162,7 @@ def _guard_not_released(transfer: LockedTransfer) -> None:
         raise GuardViolated(transfer.request.transfer_id, step=Step.RELEASE, found=Decision.APPLIED)
 
 
-def _why_not_pay(books: Books, transfer: TransferRequest) -> StepError | None:
+def _why_not_pay(books: Books, transfer: Transfer) -> StepError | None:
     if refusal := _why_not_use(books, transfer.source_account, transfer):
         return refusal
     source = books.accounts[transfer.source_account]
@@ -172,7 +171,7 @@ def _why_not_pay(books: Books, transfer: TransferRequest) -> StepError | None:
     return StepError(code=FailureCode.INSUFFICIENT_FUNDS, detail=f"account {source.id} has less than the amount")
 
 
-def _why_not_use(books: Books, account_id: str, transfer: TransferRequest) -> StepError | None:
+def _why_not_use(books: Books, account_id: str, transfer: Transfer) -> StepError | None:
     """The refusals that a source and a destination share."""
     account = books.accounts.get(account_id)
     if account is None:

@@ -1,14 +1,64 @@
 """What a step decides on and changes: a snapshot of transfers and accounts that are under lock. Pure values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple, Protocol
 
-from transfer_contract.steps import Decision, FinalStatus, Step, StepRow, final_status
-from transfer_contract.transfers import TransferRequest
+from service_runtime.activity_edge import Attempt
+from transfer_contract.steps import Decision, Failure, FinalStatus, Occurrence, Step, StepError, StepRow, status_by
 
 
-@dataclass(frozen=True)
+class Asked(Protocol):
+    """A forward step's request, as much of it as a rule looks at. What is moved is the stored request's (rule 3)."""
+
+    @property
+    def transfer_id(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class AskedToUndo(Protocol):
+    """A compensation's request."""
+
+    @property
+    def transfer(self) -> Asked: ...
+    @property
+    def failure(self) -> Failure: ...
+
+
+class Transfer(Protocol):
+    """A stored request, as much of it as a rule needs."""
+
+    @property
+    def transfer_id(self) -> str: ...
+    @property
+    def source_account(self) -> str: ...
+    @property
+    def destination_account(self) -> str: ...
+    @property
+    def amount_minor(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+
+
+class StoredTransfer(NamedTuple):
+    """A transfer as its first row stored it (rule 3). Asks for itself, where the batch's order is the request."""
+
+    transfer_id: str
+    fingerprint: str
+    source_account: str
+    destination_account: str
+    amount_minor: int
+    currency: str
+
+
+class StoredUndo(NamedTuple):
+    transfer: StoredTransfer
+    failure: Failure
+
+
+@dataclass
 class LockedAccount:
     """`held_minor` is credited but not spendable yet. Only a treasury may go below zero (design rule 7)."""
 
@@ -22,16 +72,23 @@ class LockedAccount:
 
 @dataclass
 class LockedTransfer:
-    """The request and its fingerprint, as the transfer's first row stored them (rule 3), and its rows so far."""
+    """The request and its fingerprint, as the transfer's first row stored them (rule 3), and what is decided so far.
 
-    request: TransferRequest
+    `rows` has at least the row of the step at hand; of the other steps' rows the decisions are enough.
+    """
+
+    request: Transfer
     fingerprint: str
     rows: dict[Step, StepRow] = field(default_factory=dict)
     is_final: bool = False
+    decisions: dict[Step, Decision] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for step, row in self.rows.items():
+            self.decisions[step] = row.decision
 
     def decision(self, step: Step) -> Decision | None:
-        row = self.rows.get(step)
-        return row.decision if row else None
+        return self.decisions.get(step)
 
 
 @dataclass(frozen=True)
@@ -53,26 +110,32 @@ class Books:
         self, transfers: Iterable[LockedTransfer], accounts: Iterable[LockedAccount], *, now: datetime
     ) -> None:
         self.now = now
-        self.transfers = {transfer.request.transfer_id: transfer for transfer in transfers}
-        self.accounts = {account.id: account for account in accounts}
-        self._written: dict[tuple[str, Step], StepRow] = {}
-        self._moved: set[str] = set()
+        self.transfers: Mapping[str, LockedTransfer] = {each.request.transfer_id: each for each in transfers}
+        self.accounts = {account.id: replace(account) for account in accounts}
+        self.written_rows: list[StepRow] = []
         self.ends: list[End] = []
-
-    @property
-    def written_rows(self) -> list[StepRow]:
-        return list(self._written.values())
+        self._moved: set[str] = set()
+        self._occurrence: Occurrence | None = None
 
     @property
     def moved_accounts(self) -> list[LockedAccount]:
         return [self.accounts[account_id] for account_id in sorted(self._moved)]
 
+    def decided(self, attempt: Attempt, refusal: StepError | None = None) -> Occurrence:
+        """What the rows keep of the attempt. One value for all rows of a transaction that aren't refusals."""
+        if refusal is not None:
+            return attempt.decided(self.now, refusal)
+        if self._occurrence is None:
+            self._occurrence = attempt.decided(self.now)
+        return self._occurrence
+
     def write(self, row: StepRow) -> StepRow:
         """A row that is new or compensated (rule 2), and the transfer's end where this row makes it final (rule 10)."""
         transfer = self.transfers[row.transfer_id]
         transfer.rows[row.step] = row
-        self._written[row.transfer_id, row.step] = row
-        if not transfer.is_final and (status := final_status(transfer.rows.values())):
+        transfer.decisions[row.step] = row.decision
+        self.written_rows.append(row)
+        if not transfer.is_final and (status := status_by(transfer.decisions)):
             transfer.is_final = True
             self.ends.append(End(row.transfer_id, status, row.finished_at))
         return row
@@ -80,7 +143,6 @@ class Books:
     def move(self, account_id: str, *, balance: int = 0, held: int = 0) -> None:
         """Adds to an account's spendable balance and held credit, in minor units."""
         account = self.accounts[account_id]
-        self.accounts[account_id] = replace(
-            account, balance_minor=account.balance_minor + balance, held_minor=account.held_minor + held
-        )
+        account.balance_minor += balance
+        account.held_minor += held
         self._moved.add(account_id)

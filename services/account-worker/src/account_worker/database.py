@@ -1,16 +1,17 @@
 """A step's SQL: lock and load its snapshot, write its decisions and the money. Set-based, one statement for all."""
 
-import json
-from collections.abc import Collection, Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import ARRAY, Connection, RowMapping, Text, func, literal, select, text
+from sqlalchemy import ARRAY, Connection, RowMapping, Text, select, text
+from sqlalchemy import bindparam as parameter
+from transfer_contract.steps import Decision, Step, StepRow
 from transfer_contract.transfers import TransferRequest
 
-from account_worker.books import Books, LockedAccount, LockedTransfer
-from account_worker.models import accounts, among, rows_of, step_rows, transfer_request, transfers
+from account_worker.books import Books, LockedAccount, LockedTransfer, StoredTransfer
+from account_worker.models import accounts, among, transfers
 
 _STORE_AND_LOCK = text("""
     INSERT INTO transfers (transfer_id, fingerprint, source_account, destination_account, amount_minor, currency,
@@ -23,6 +24,17 @@ _STORE_AND_LOCK = text("""
 """)
 """Stores the ones that are new and locks the others as they are: DO UPDATE locks a row even where it updates none."""
 
+_LOAD = text("""
+    SELECT CAST(statement_timestamp() AS text), transfer_id, fingerprint, source_account, destination_account,
+           amount_minor, currency, final_status IS NOT NULL, step, decision,
+           CASE WHEN step = :step
+                THEN json_build_object('forward', forward, 'compensation', compensation, 'failure', failure) END
+    FROM unnest(:transfer_ids) AS asked (transfer_id)
+    LEFT JOIN transfers USING (transfer_id)
+    LEFT JOIN decisions USING (transfer_id)
+""").bindparams(parameter("transfer_ids", type_=ARRAY(Text)))
+"""A line for each of a transfer's rows, or one without a row. The whole row only of the step at hand."""
+
 _WRITE = text("""
     WITH money AS (
         UPDATE accounts SET balance_minor = moved.balance_minor, held_minor = moved.held_minor
@@ -30,12 +42,17 @@ _WRITE = text("""
         WHERE accounts.id = moved.id
     ), ends AS (
         UPDATE transfers SET final_status = ended.final_status, finished_at = ended.finished_at
-        FROM json_populate_recordset(NULL::transfers, CAST(:ends AS json)) AS ended
+        FROM (
+            SELECT unnest(transfer_ids) AS transfer_id, final_status, finished_at
+            FROM json_to_recordset(CAST(:ends AS json))
+                AS alike (transfer_ids text[], final_status text, finished_at timestamptz)
+        ) AS ended
         WHERE transfers.transfer_id = ended.transfer_id
     )
     INSERT INTO decisions (transfer_id, step, decision, forward, compensation, failure)
-    SELECT transfer_id, step, decision, forward, compensation, failure
-    FROM json_populate_recordset(NULL::decisions, CAST(:decisions AS json))
+    SELECT unnest(transfer_ids), step, decision, forward, compensation, failure
+    FROM json_to_recordset(CAST(:decisions AS json))
+        AS alike (transfer_ids text[], step text, decision text, forward jsonb, compensation jsonb, failure jsonb)
     ON CONFLICT (transfer_id, step) DO UPDATE
         SET decision = EXCLUDED.decision, compensation = EXCLUDED.compensation, failure = EXCLUDED.failure
 """)
@@ -45,7 +62,7 @@ _WRITE = text("""
 def store_and_lock_transfers(connection: Connection, requests: Iterable[TransferRequest]) -> None:
     """The first row of a transfer, tombstone included, stores the whole request and its fingerprint (rule 3)."""
     rows = [request.model_dump(mode="json") | {"fingerprint": request.fingerprint} for request in requests]
-    connection.execute(_STORE_AND_LOCK, {"transfers": json.dumps(rows)})
+    connection.execute(_STORE_AND_LOCK, {"transfers": to_json(rows).decode()})
 
 
 def lock_transfers(connection: Connection, transfer_ids: Collection[str]) -> None:
@@ -53,19 +70,33 @@ def lock_transfers(connection: Connection, transfer_ids: Collection[str]) -> Non
     connection.execute(select(column).where(among(column, transfer_ids)).order_by(column).with_for_update())
 
 
-def load_transfers(connection: Connection, transfer_ids: Collection[str]) -> tuple[list[LockedTransfer], datetime]:
-    """Those of them (at least one) that are stored, with their rows, and the database's clock.
+def load_transfers(
+    connection: Connection, transfer_ids: Collection[str], step: Step
+) -> tuple[dict[str, LockedTransfer], datetime]:
+    """Those of them (at least one) that are stored, with what their rows say, and the database's clock.
 
     A statement of its own, after the one that locked: what another transaction committed while that one waited for
     its lock is seen only by a statement that started later.
     """
-    asked = func.unnest(literal(list(transfer_ids), ARRAY(Text))).table_valued("transfer_id").render_derived("asked")
-    its_rows = rows_of(transfers.c.transfer_id)
-    query = select(func.statement_timestamp().label("now"), transfers, its_rows).select_from(
-        asked.outerjoin(transfers, transfers.c.transfer_id == asked.c.transfer_id)
-    )
-    found = connection.execute(query).mappings().all()
-    return [_locked_transfer(row) for row in found if row["transfer_id"] is not None], found[0]["now"]
+    found = connection.execute(_LOAD, {"transfer_ids": list(transfer_ids), "step": step}).all()
+    loaded: dict[str, LockedTransfer] = {}
+    for _, transfer_id, *stored, is_final, its_step, decision, whole_row in found:
+        if stored[0] is None:
+            continue
+        transfer = loaded.get(transfer_id)
+        if transfer is None:
+            request = StoredTransfer(transfer_id, *stored)
+            transfer = loaded[transfer_id] = LockedTransfer(request, request.fingerprint, is_final=is_final)
+        if its_step is not None:
+            transfer.decisions[_STEPS[its_step]] = _DECISIONS[decision]
+        if whole_row is not None:
+            row = {"transfer_id": transfer_id, "step": its_step, "decision": decision, **whole_row}
+            transfer.rows[step] = StepRow.model_validate(row)
+    return loaded, datetime.fromisoformat(found[0][0])
+
+
+_STEPS = {step.value: step for step in Step}
+_DECISIONS = {decision.value: decision for decision in Decision}
 
 
 def lock_accounts(connection: Connection, account_ids: Collection[str]) -> list[LockedAccount]:
@@ -77,14 +108,33 @@ def lock_accounts(connection: Connection, account_ids: Collection[str]) -> list[
 def write_changes(connection: Connection, books: Books) -> None:
     if not books.written_rows:
         return
-    moved = [asdict(account) for account in books.moved_accounts]
-    ends = [asdict(end) for end in books.ends]
-    changes = {"decisions": books.written_rows, "accounts": moved, "ends": ends}
+    moved = [
+        {"id": account.id, "balance_minor": account.balance_minor, "held_minor": account.held_minor}
+        for account in books.moved_accounts
+    ]
+    changes = {"decisions": _alike_rows(books.written_rows), "accounts": moved, "ends": _alike_ends(books)}
     connection.execute(_WRITE, {name: to_json(rows).decode() for name, rows in changes.items()})
 
 
-def _locked_transfer(row: RowMapping) -> LockedTransfer:
-    return LockedTransfer(transfer_request(row), row["fingerprint"], step_rows(row), row["final_status"] is not None)
+def _alike_rows(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
+    """Rows that differ only in their transfer, together: in a batch's step nearly all of them share one attempt."""
+    alike: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = (row.step, row.decision, id(row.forward), id(row.compensation), id(row.failure))
+        if key not in alike:
+            alike[key] = row.model_dump(exclude={"transfer_id"}) | {"transfer_ids": []}
+        alike[key]["transfer_ids"].append(row.transfer_id)
+    return list(alike.values())
+
+
+def _alike_ends(books: Books) -> list[dict[str, Any]]:
+    alike: dict[tuple[object, ...], dict[str, Any]] = {}
+    for end in books.ends:
+        key = (end.final_status, end.finished_at)
+        if key not in alike:
+            alike[key] = {"transfer_ids": [], "final_status": end.final_status, "finished_at": end.finished_at}
+        alike[key]["transfer_ids"].append(end.transfer_id)
+    return list(alike.values())
 
 
 def _locked_account(row: RowMapping) -> LockedAccount:

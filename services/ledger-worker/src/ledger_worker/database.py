@@ -1,14 +1,17 @@
 """A step's SQL: lock and load its snapshot, write its decisions and entries. Set-based, one statement for all."""
 
-from collections.abc import Collection
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ARRAY, Connection, Text, select, text
+from sqlalchemy import bindparam as parameter
+from transfer_contract.steps import Step, StepRow
 from transfer_contract.transfers import TransferRequest
 
-from ledger_worker.ledger import Ledger, LedgerAccount
-from ledger_worker.models import among, ledger_accounts, requests_and_rows, step_row, transfer_request, transfers
+from ledger_worker.ledger import Ledger, LedgerAccount, StoredTransfer, Transfer
+from ledger_worker.models import among, ledger_accounts
 
 _STORE_AND_LOCK_TRANSFERS = text("""
     INSERT INTO transfers (transfer_id, fingerprint, source_account, destination_account, amount_minor, currency,
@@ -33,11 +36,19 @@ _OPEN_AND_LOCK_ACCOUNTS = text("""
 """)
 """A new account's row is there before its first entry, or two first entries would have nothing to wait for."""
 
+_LOAD = text("""
+    SELECT CAST(statement_timestamp() AS text), transfers.transfer_id, source_account, destination_account,
+           amount_minor, currency, scenario, decision, forward, compensation
+    FROM transfers LEFT JOIN decisions USING (transfer_id)
+    WHERE transfers.transfer_id = ANY (:transfer_ids)
+""").bindparams(parameter("transfer_ids", type_=ARRAY(Text)))
+
 _WRITE = text("""
     WITH new_rows AS (
         INSERT INTO decisions (transfer_id, decision, forward, compensation)
-        SELECT transfer_id, decision, forward, compensation
-        FROM json_populate_recordset(NULL::decisions, CAST(:rows AS json))
+        SELECT unnest(transfer_ids), decision, forward, compensation
+        FROM json_to_recordset(CAST(:rows AS json))
+            AS alike (transfer_ids text[], decision text, forward jsonb, compensation jsonb)
     ), new_entries AS (
         INSERT INTO entries (transfer_id, account_id, amount_minor, balance_after_minor, currency, created_at)
         SELECT transfer_id, account_id, amount_minor, balance_after_minor, currency, created_at
@@ -53,7 +64,7 @@ _WRITE = text("""
 
 def store_and_lock_transfers(connection: Connection, requests: Collection[TransferRequest]) -> None:
     """The first row of a transfer, tombstone included, stores the whole request and its fingerprint (rule 3)."""
-    rows = [request.model_dump() | {"fingerprint": request.fingerprint} for request in requests]
+    rows = [dict(request) | {"fingerprint": request.fingerprint} for request in requests]
     connection.execute(_STORE_AND_LOCK_TRANSFERS, {"transfers": to_json(rows).decode()})
 
 
@@ -68,13 +79,18 @@ def load_ledger(connection: Connection, transfer_ids: Collection[str], *, with_a
     Statements of their own: what another transaction committed while a statement waited for its lock is seen only by
     a statement that started later.
     """
-    wanted = requests_and_rows.where(among(transfers.c.transfer_id, transfer_ids))
-    found = connection.execute(wanted.add_columns(func.statement_timestamp().label("now"))).mappings().all()
-    stored = {row["transfer_id"]: transfer_request(row) for row in found}
+    found = connection.execute(_LOAD, {"transfer_ids": list(transfer_ids)}).all()
+    stored: dict[str, StoredTransfer] = {}
+    rows: dict[str, StepRow] = {}
+    for _, transfer_id, *request, decision, forward, compensation in found:
+        stored[transfer_id] = StoredTransfer(transfer_id, *request)
+        if decision is not None:
+            row = {"decision": decision, "forward": forward, "compensation": compensation}
+            rows[transfer_id] = StepRow.model_validate({"transfer_id": transfer_id, "step": Step.RECORD, **row})
     return Ledger(
-        now=found[0]["now"],
+        now=datetime.fromisoformat(found[0][0]),
         transfers=stored,
-        rows={row["transfer_id"]: step_row(row) for row in found if row["decision"]},
+        rows=rows,
         accounts=_load_accounts(connection, stored.values()) if with_accounts else {},
     )
 
@@ -83,14 +99,25 @@ def write_changes(connection: Connection, ledger: Ledger) -> None:
     if not ledger.new_rows:
         return
     changes = {
-        "rows": [row.model_dump() for row in ledger.new_rows],
-        "entries": [asdict(entry) for entry in ledger.new_entries],
-        "accounts": [asdict(account) for account in ledger.changed_accounts],
+        "rows": _alike(ledger.new_rows),
+        "entries": ledger.new_entries,
+        "accounts": ledger.changed_accounts,
     }
     connection.execute(_WRITE, {name: to_json(rows).decode() for name, rows in changes.items()})
 
 
-def _load_accounts(connection: Connection, requests: Collection[TransferRequest]) -> dict[str, LedgerAccount]:
+def _alike(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
+    """Rows that differ only in their transfer, together: in a batch's step nearly all of them share one attempt."""
+    alike: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = (row.decision, id(row.forward), id(row.compensation))
+        if key not in alike:
+            alike[key] = {**dict(row), "transfer_ids": []}
+        alike[key]["transfer_ids"].append(row.transfer_id)
+    return list(alike.values())
+
+
+def _load_accounts(connection: Connection, requests: Collection[Transfer]) -> dict[str, LedgerAccount]:
     account_ids = {r.source_account for r in requests} | {r.destination_account for r in requests}
     found = connection.execute(select(ledger_accounts).where(among(ledger_accounts.c.id, account_ids)))
     return {row.id: LedgerAccount(row.id, row.currency, row.balance_minor) for row in found}

@@ -8,6 +8,7 @@ from transfer_contract.steps import StepError
 from transfer_contract.transfers import Scenario, TransferRequest
 
 from ledger_worker.entries import ledger_rejected
+from ledger_worker.ledger import Transfer
 
 _REJECTED: Final = (Scenario.LEDGER_REJECTS, Scenario.SLOW_COMPENSATION, Scenario.COMPENSATION_FAILS)
 _FAILING_ATTEMPTS: Final = 2
@@ -20,7 +21,7 @@ class Faults(Protocol):
 
     def before_record_compensation(self, transfer: TransferRequest) -> None: ...
 
-    def refuse(self, transfer: TransferRequest) -> StepError | None:
+    def refuse(self, transfer: Transfer) -> StepError | None:
         """A `RefusalRule`: a demo's refusal takes the same way through the database as a real one."""
 
 
@@ -29,7 +30,7 @@ class NoFaults:
 
     def before_record_compensation(self, transfer: TransferRequest) -> None: ...
 
-    def refuse(self, transfer: TransferRequest) -> StepError | None: ...
+    def refuse(self, transfer: Transfer) -> StepError | None: ...
 
 
 class DemoFaults:
@@ -46,7 +47,7 @@ class DemoFaults:
         if transfer.scenario is Scenario.SLOW_COMPENSATION:
             slow_compensation(self._slow_seconds)
 
-    def refuse(self, transfer: TransferRequest) -> StepError | None:
+    def refuse(self, transfer: Transfer) -> StepError | None:
         if transfer.scenario in _REJECTED:
             return ledger_rejected("the ledger rejects this transfer, as the scenario asks")
         return None

@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 from service_runtime.activity_edge import Attempt
 from transfer_contract.steps import Decision, FailureCode, StepError, StepRow
-from transfer_contract.transfers import TransferRequest
 
-from ledger_worker.ledger import Ledger
+from ledger_worker.ledger import Ledger, Transfer
 
-RefusalRule = Callable[[TransferRequest], StepError | None]
+RefusalRule = Callable[[Transfer], StepError | None]
 """Why a transfer is to be refused beyond the ledger's own reasons, or None."""
 
 
@@ -26,9 +25,9 @@ def record(ledger: Ledger, transfer_id: str, attempt: Attempt, refuse: RefusalRu
         return row
     transfer = ledger.transfers[transfer_id]
     if refusal := refuse(transfer) or _why_not_enter(ledger, transfer):
-        return ledger.decide(transfer_id, Decision.REJECTED, forward=attempt.decided(ledger.now, refusal))
+        return ledger.decide(transfer_id, Decision.REJECTED, forward=ledger.decided(attempt, refusal))
     ledger.enter(transfer)
-    return ledger.decide(transfer_id, Decision.APPLIED, forward=attempt.decided(ledger.now))
+    return ledger.decide(transfer_id, Decision.APPLIED, forward=ledger.decided(attempt))
 
 
 def record_compensation(ledger: Ledger, transfer_id: str, attempt: Attempt) -> StepRow:
@@ -39,14 +38,14 @@ def record_compensation(ledger: Ledger, transfer_id: str, attempt: Attempt) -> S
     """
     if row := ledger.rows.get(transfer_id):
         return row
-    return ledger.decide(transfer_id, Decision.CANCELLED, compensation=attempt.decided(ledger.now))
+    return ledger.decide(transfer_id, Decision.CANCELLED, compensation=ledger.decided(attempt))
 
 
 def ledger_rejected(detail: str) -> StepError:
     return StepError(code=FailureCode.LEDGER_REJECTED, detail=detail)
 
 
-def _why_not_enter(ledger: Ledger, transfer: TransferRequest) -> StepError | None:
+def _why_not_enter(ledger: Ledger, transfer: Transfer) -> StepError | None:
     """A double entry has two accounts, and a ledger account keeps one currency."""
     if transfer.source_account == transfer.destination_account:
         return ledger_rejected(f"account {transfer.source_account} can't be both debited and credited")

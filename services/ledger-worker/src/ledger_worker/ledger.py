@@ -1,10 +1,38 @@
 """The snapshot that one transaction of a step decides on: what it holds under lock, and what is decided on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple, Protocol
 
-from transfer_contract.steps import Decision, Occurrence, Step, StepRow
-from transfer_contract.transfers import TransferRequest
+from service_runtime.activity_edge import Attempt
+from transfer_contract.steps import Decision, Occurrence, Step, StepError, StepRow
+
+
+class Transfer(Protocol):
+    """A stored request, as much of it as a rule needs."""
+
+    @property
+    def transfer_id(self) -> str: ...
+    @property
+    def source_account(self) -> str: ...
+    @property
+    def destination_account(self) -> str: ...
+    @property
+    def amount_minor(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def scenario(self) -> str | None: ...
+
+
+class StoredTransfer(NamedTuple):
+    transfer_id: str
+    source_account: str
+    destination_account: str
+    amount_minor: int
+    currency: str
+    scenario: str | None
 
 
 @dataclass
@@ -36,15 +64,24 @@ class Ledger:
     """
 
     now: datetime
-    transfers: dict[str, TransferRequest]
+    transfers: Mapping[str, Transfer]
     rows: dict[str, StepRow]
     accounts: dict[str, LedgerAccount]
     new_rows: list[StepRow] = field(default_factory=list)
     new_entries: list[LedgerEntry] = field(default_factory=list)
+    _occurrence: Occurrence | None = None
 
     @property
     def changed_accounts(self) -> list[LedgerAccount]:
         return [self.accounts[account_id] for account_id in {entry.account_id for entry in self.new_entries}]
+
+    def decided(self, attempt: Attempt, refusal: StepError | None = None) -> Occurrence:
+        """What the rows keep of the attempt. One value for all rows of a transaction that aren't refusals."""
+        if refusal is not None:
+            return attempt.decided(self.now, refusal)
+        if self._occurrence is None:
+            self._occurrence = attempt.decided(self.now)
+        return self._occurrence
 
     def decide(
         self,
@@ -61,12 +98,12 @@ class Ledger:
         self.new_rows.append(row)
         return row
 
-    def enter(self, transfer: TransferRequest) -> None:
+    def enter(self, transfer: Transfer) -> None:
         """The double entry: debits the source, credits the destination."""
         self._post(transfer, transfer.source_account, -transfer.amount_minor)
         self._post(transfer, transfer.destination_account, transfer.amount_minor)
 
-    def _post(self, transfer: TransferRequest, account_id: str, amount_minor: int) -> None:
+    def _post(self, transfer: Transfer, account_id: str, amount_minor: int) -> None:
         account = self.accounts[account_id]
         account.currency = transfer.currency
         account.balance_minor += amount_minor
