@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
+from transfer_contract.batches import BatchItems, BatchUndo, Decisions
 from transfer_contract.steps import StepRow
 from transfer_contract.transfers import AbortRequest, TransferRequest
 
@@ -57,3 +58,44 @@ class LedgerActivities(ABC):
     @abstractmethod
     def record_compensation(self, request: AbortRequest) -> StepRow:
         """Shuts the door with a tombstone, or answers `applied`: the transfer is past the point of no return."""
+
+
+class AccountBatchActivities(ABC):
+    """The same steps for a list of a batch's transfers, in one transaction: the same rules, rows and fences for each.
+
+    Each answers `Decisions`: a refused transfer is a row like the others, one that fails technically is told apart and
+    holds up nobody. What is raised says nothing about any of them.
+    """
+
+    @activity.defn(name="withdraw_many")
+    @abstractmethod
+    def withdraw_many(self, items: BatchItems) -> Decisions:
+        """In the order of their positions: the first ones get what an account can pay."""
+
+    @activity.defn(name="deposit_many")
+    @abstractmethod
+    def deposit_many(self, items: BatchItems) -> Decisions: ...
+
+    @activity.defn(name="release_many")
+    @abstractmethod
+    def release_many(self, items: BatchItems) -> Decisions: ...
+
+    @activity.defn(name="deposit_compensation_many")
+    @abstractmethod
+    def deposit_compensation_many(self, items: BatchUndo) -> Decisions: ...
+
+    @activity.defn(name="withdraw_compensation_many")
+    @abstractmethod
+    def withdraw_compensation_many(self, items: BatchUndo) -> Decisions: ...
+
+
+class LedgerBatchActivities(ABC):
+    """The same for the ledger's steps."""
+
+    @activity.defn(name="record_many")
+    @abstractmethod
+    async def record_many(self, items: BatchItems) -> Decisions: ...
+
+    @activity.defn(name="record_compensation_many")
+    @abstractmethod
+    async def record_compensation_many(self, items: BatchUndo) -> Decisions: ...

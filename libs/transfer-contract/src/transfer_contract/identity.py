@@ -7,6 +7,7 @@ PUBLIC_OWNER: Final = "public"
 """The owner of every key until there are identities."""
 
 _TRANSFERS: Final = uuid5(NAMESPACE_URL, "urn:transfer-saga:transfer")
+_BATCHES: Final = uuid5(NAMESPACE_URL, "urn:transfer-saga:batch")
 _OPENINGS: Final = uuid5(NAMESPACE_URL, "urn:transfer-saga:opening")
 
 TREASURY_PREFIX: Final = "treasury-"
@@ -14,6 +15,10 @@ TREASURY_PREFIX: Final = "treasury-"
 
 def transfer_id_from_key(idempotency_key: str, *, owner: str = PUBLIC_OWNER) -> str:
     return str(uuid5(uuid5(_TRANSFERS, owner), idempotency_key))
+
+
+def batch_id_from_key(idempotency_key: str, *, owner: str = PUBLIC_OWNER) -> str:
+    return str(uuid5(uuid5(_BATCHES, owner), idempotency_key))
 
 
 def opening_transfer_id(account_id: str) -> str:

@@ -34,6 +34,9 @@ WORKER_OF_QUEUE: Final = {
 TRANSFER_MONEY: Final = "TransferMoney"
 """The workflow type of a transfer."""
 
+TRANSFER_BATCH: Final = "TransferBatch"
+"""The workflow type of a batch of transfers."""
+
 RECONCILE_TRANSFERS: Final = "ReconcileTransfers"
 """The workflow type of a run of the reconciler. It needs no argument, so anybody may start one by hand."""
 
@@ -54,6 +57,7 @@ TRANSFER_STATUS: Final = SearchAttributeKey.for_keyword("TransferStatus")
 
 _WORKFLOW_ID_PREFIX: Final = "transfer-"
 _FINISHER_ID_PREFIX: Final = "finish-"
+_BATCH_ID_PREFIX: Final = "batch-"
 
 
 def workflow_id(transfer_id: str) -> str:
@@ -64,3 +68,8 @@ def workflow_id(transfer_id: str) -> str:
 def finisher_id(transfer_id: str) -> str:
     """The one id of the workflow that finishes an abandoned transfer: however many reconcilers run, one does it."""
     return f"{_FINISHER_ID_PREFIX}{transfer_id}"
+
+
+def batch_workflow_id(batch_id: str) -> str:
+    """The one workflow id of a batch, in every run."""
+    return f"{_BATCH_ID_PREFIX}{batch_id}"

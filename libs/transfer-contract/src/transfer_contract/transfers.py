@@ -20,7 +20,6 @@ from transfer_contract.steps import (
     StepRow,
 )
 
-
 _IN_ORDER: Final = json.JSONEncoder(sort_keys=True)
 
 

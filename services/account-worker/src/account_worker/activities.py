@@ -1,7 +1,6 @@
 """The edge to Temporal: an activity is a list of one request to a step, in one transaction of its own."""
 
-import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from service_runtime.activity_edge import answer, decide, this_attempt
 from sqlalchemy import Engine
 from temporalio import activity
@@ -13,6 +12,7 @@ from transfer_contract.transfers import AbortRequest, TransferRequest
 from account_worker import steps
 from account_worker.accounts import GuardViolated, IdempotencyKeyReused, StepProblem
 from account_worker.demo_faults import Faults
+from account_worker.guards import GuardAlarm
 from account_worker.steps import AccountStep, Request, run_step
 
 
@@ -22,9 +22,7 @@ class AccountStepActivities(AccountActivities):
     def __init__(self, engine: Engine, faults: Faults, registry: CollectorRegistry) -> None:
         self._engine = engine
         self._faults = faults
-        self._guards = Counter(
-            "guard_violations", "Requests that rule 7's guards refused: never in a correct system.", registry=registry
-        )
+        self.guards = GuardAlarm(registry)
 
     @activity.defn(name="withdraw", no_thread_cancel_exception=True)
     def withdraw(self, request: TransferRequest) -> StepRow:
@@ -68,8 +66,5 @@ class AccountStepActivities(AccountActivities):
                     category=ApplicationErrorCategory.BENIGN,
                 )
             case GuardViolated():
-                self._guards.inc()
-                structlog.get_logger().critical(
-                    "guard violated", transfer_id=problem.transfer_id, step=problem.step, found=problem.found
-                )
+                self.guards.ring(problem)
         return ApplicationError(str(problem), type="guard_violated")

@@ -24,6 +24,7 @@ from transfer_contract.steps import FinalStatus
 
 from account_worker import final_transfers, queries, reconciliation
 from account_worker.account_lifecycle import AccountError, close_account, open_account
+from account_worker.batches_api import batches_router
 from account_worker.demo_faults import Faults
 
 _ID = r"^[a-z0-9-]{1,64}$"
@@ -37,6 +38,7 @@ def add_routes(app: FastAPI, engine: Engine, faults: Faults) -> None:
     """The endpoints are sync: FastAPI runs them in threads, and SQLAlchemy blocks only those."""
     app.include_router(accounts_router(engine))
     app.include_router(transfers_router(engine, faults))
+    app.include_router(batches_router(engine))
     app.include_router(reconciliation_router(engine))
     for error in (AccountError, *DATABASE_AWAY):
         app.add_exception_handler(error, _on_error)

@@ -43,18 +43,24 @@ class Transfer(Protocol):
 
 
 class StoredTransfer(NamedTuple):
-    """A transfer as its first row stored it (rule 3). Asks for itself, where the batch's order is the request."""
+    """A transfer as its first row stored it (rule 3)."""
 
     transfer_id: str
-    fingerprint: str
     source_account: str
     destination_account: str
     amount_minor: int
     currency: str
 
 
+class StoredRequest(NamedTuple):
+    """The stored request itself, where a batch asks for its step."""
+
+    transfer_id: str
+    fingerprint: str
+
+
 class StoredUndo(NamedTuple):
-    transfer: StoredTransfer
+    transfer: StoredRequest
     failure: Failure
 
 
@@ -89,6 +95,10 @@ class LockedTransfer:
 
     def decision(self, step: Step) -> Decision | None:
         return self.decisions.get(step)
+
+    @property
+    def as_asked(self) -> StoredRequest:
+        return StoredRequest(self.request.transfer_id, self.fingerprint)
 
 
 @dataclass(frozen=True)

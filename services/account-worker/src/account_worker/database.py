@@ -80,13 +80,13 @@ def load_transfers(
     """
     found = connection.execute(_LOAD, {"transfer_ids": list(transfer_ids), "step": step}).all()
     loaded: dict[str, LockedTransfer] = {}
-    for _, transfer_id, *stored, is_final, its_step, decision, whole_row in found:
-        if stored[0] is None:
+    for _, transfer_id, fingerprint, *stored, is_final, its_step, decision, whole_row in found:
+        if fingerprint is None:
             continue
         transfer = loaded.get(transfer_id)
         if transfer is None:
             request = StoredTransfer(transfer_id, *stored)
-            transfer = loaded[transfer_id] = LockedTransfer(request, request.fingerprint, is_final=is_final)
+            transfer = loaded[transfer_id] = LockedTransfer(request, fingerprint, is_final=is_final)
         if its_step is not None:
             transfer.decisions[_STEPS[its_step]] = _DECISIONS[decision]
         if whole_row is not None:

@@ -1,5 +1,6 @@
 """The demo scenarios that this service plays, in one place, and nothing of them where they are switched off."""
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from service_runtime.activity_edge import decide
@@ -9,6 +10,8 @@ from sqlalchemy import Engine, text
 from transfer_contract.steps import Compensation, Step
 from transfer_contract.transfers import Scenario, TransferRequest
 
+from account_worker.batches import with_scenario
+
 
 class Faults(Protocol):
     """Called before a step's transaction; what it raises is a technical error like any other."""
@@ -16,6 +19,9 @@ class Faults(Protocol):
     def before_step(self, step: Step, transfer: TransferRequest) -> None: ...
 
     def before_compensation(self, compensation: Compensation, transfer: TransferRequest) -> None: ...
+
+    def scenarios(self, transfer_ids: Collection[str]) -> Sequence[TransferRequest]:
+        """Of these, the transfers of a batch that ask for a fault."""
 
     def lift(self, transfer_id: str) -> None:
         """From now on `compensation_fails` no longer applies to this transfer."""
@@ -25,6 +31,9 @@ class NoFaults:
     def before_step(self, step: Step, transfer: TransferRequest) -> None: ...
 
     def before_compensation(self, compensation: Compensation, transfer: TransferRequest) -> None: ...
+
+    def scenarios(self, transfer_ids: Collection[str]) -> Sequence[TransferRequest]:  # noqa: ARG002
+        return ()
 
     def lift(self, transfer_id: str) -> None: ...
 
@@ -46,6 +55,9 @@ class DemoFaults:
         fails = transfer.scenario is Scenario.COMPENSATION_FAILS and compensation is Compensation.WITHDRAW
         if fails and not self._is_lifted(transfer.transfer_id):
             raise demo_fault("withdraw_compensation fails until an operator's retry, as the scenario asks")
+
+    def scenarios(self, transfer_ids: Collection[str]) -> Sequence[TransferRequest]:
+        return decide(self._engine, lambda connection: with_scenario(connection, transfer_ids))
 
     def lift(self, transfer_id: str) -> None:
         statement = text("INSERT INTO lifted_faults (transfer_id) VALUES (:transfer_id) ON CONFLICT DO NOTHING")

@@ -16,6 +16,7 @@ from transfer_contract.names import Process
 
 from account_worker.activities import AccountStepActivities
 from account_worker.api import add_routes
+from account_worker.batch_activities import AccountBatchStepActivities
 from account_worker.demo_faults import DemoFaults, Faults, NoFaults
 from account_worker.settings import AccountWorkerSettings, ApiSettings, MigrateSettings
 from account_worker.worker import build_worker
@@ -28,8 +29,16 @@ def worker() -> None:
     configure_logs(settings, settings.process)
     registry = CollectorRegistry()
     engine = create_database_engine(settings.database_url, pool_size=settings.max_concurrent_activities)
-    activities = AccountStepActivities(engine, _faults(engine, demo=settings.demo_faults), registry)
-    build = partial(build_worker, activities=activities, settings=settings, registry=registry)
+    faults = _faults(engine, demo=settings.demo_faults)
+    activities = AccountStepActivities(engine, faults, registry)
+    batch_activities = AccountBatchStepActivities(engine, faults, activities.guards)
+    build = partial(
+        build_worker,
+        activities=activities,
+        batch_activities=batch_activities,
+        settings=settings,
+        registry=registry,
+    )
     uvloop.run(run_worker(settings, registry, build))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     DateTime,
+    Integer,
     MetaData,
     RowMapping,
     Table,
@@ -57,6 +58,17 @@ transfers = Table(
     Column("final_status", Text, comment="Rule 10 over its rows, written with the row that made it final"),
     Column("finished_at", DateTime(timezone=True), comment="The time of that row"),
     comment="The whole request, as the first row of its transfer stored it (rule 3); no foreign key to accounts",
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", Id, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("reference", Text),
+    Column("total", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    comment="What was ordered together; its transfers have ids that begin with the batch's",
 )
 
 decisions = Table(

@@ -11,7 +11,7 @@ from transfer_contract.transfers import AbortRequest, TransferRequest
 
 from account_worker import accounts, database
 from account_worker.accounts import StepProblem
-from account_worker.books import Asked, AskedToUndo, Books, StoredTransfer, Transfer
+from account_worker.books import Asked, AskedToUndo, Books, LockedTransfer, Transfer
 
 Request = TypeVar("Request", Asked, AskedToUndo)
 Outcome: TypeAlias = StepRow | StepProblem
@@ -68,10 +68,18 @@ def run_step(
 def run_step_on_stored(
     connection: Connection,
     step: AccountStep[Request],
-    requests: dict[str, Callable[[StoredTransfer], Request]],
+    transfer_ids: Sequence[str],
+    ask: Callable[[LockedTransfer], Request],
     attempt: Attempt,
-) -> dict[str, Outcome]:
-    raise NotImplementedError
+) -> list[Outcome]:
+    """The same for transfers that are stored already, by a batch's order: `ask` says what is asked of each."""
+    if not transfer_ids:
+        return []
+    database.lock_transfers(connection, transfer_ids)
+    books = _locked_books(connection, step, transfer_ids)
+    outcomes = [_decide(step, books, ask(books.transfers[each]), attempt) for each in transfer_ids]
+    database.write_changes(connection, books)
+    return outcomes
 
 
 def _locked_books(connection: Connection, step: AccountStep[Request], transfer_ids: Collection[str]) -> Books:

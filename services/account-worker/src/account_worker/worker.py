@@ -5,7 +5,7 @@ from service_runtime.activity_worker import activity_worker
 from service_runtime.settings import WorkerSettings
 from temporalio.client import Client
 from temporalio.worker import Worker
-from transfer_contract.activities import AccountActivities
+from transfer_contract.activities import AccountActivities, AccountBatchActivities
 from transfer_contract.names import TaskQueue
 
 
@@ -14,6 +14,7 @@ def build_worker(
     identity: str,
     *,
     activities: AccountActivities,
+    batch_activities: AccountBatchActivities,
     settings: WorkerSettings,
     registry: CollectorRegistry,
 ) -> Worker:
@@ -27,6 +28,11 @@ def build_worker(
             activities.release,
             activities.deposit_compensation,
             activities.withdraw_compensation,
+            batch_activities.withdraw_many,
+            batch_activities.deposit_many,
+            batch_activities.release_many,
+            batch_activities.deposit_compensation_many,
+            batch_activities.withdraw_compensation_many,
         ],
         settings=settings,
         registry=registry,

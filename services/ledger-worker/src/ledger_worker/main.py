@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from service_runtime.app import create_app, serve
 from service_runtime.database import create_database_engine, database_answers
 from service_runtime.database import migrate as migrate_database
+from service_runtime.internal_client import InternalClient
 from service_runtime.logs import configure_logs
 from service_runtime.worker import run_worker
 from sqlalchemy import Engine
@@ -17,6 +18,7 @@ from transfer_contract.names import Process
 
 from ledger_worker.activities import LedgerStepActivities
 from ledger_worker.api import add_routes
+from ledger_worker.batch_activities import LedgerBatchStepActivities
 from ledger_worker.demo_faults import DemoFaults, NoFaults
 from ledger_worker.settings import ApiSettings, LedgerWorkerSettings, MigrateSettings
 from ledger_worker.worker import build_worker
@@ -27,11 +29,23 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def worker() -> None:
     settings = LedgerWorkerSettings()
     configure_logs(settings, settings.process)
+    uvloop.run(serve_worker(settings))
+
+
+async def serve_worker(settings: LedgerWorkerSettings) -> None:
     registry = CollectorRegistry()
     engine = create_database_engine(settings.database_url, pool_size=settings.max_concurrent_activities)
-    activities = LedgerStepActivities(engine, DemoFaults() if settings.demo_faults else NoFaults())
-    build = partial(build_worker, activities=activities, settings=settings, registry=registry)
-    uvloop.run(run_worker(settings, registry, build))
+    faults = DemoFaults() if settings.demo_faults else NoFaults()
+    timeout = settings.internal_timeout_seconds
+    async with InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api:
+        build = partial(
+            build_worker,
+            activities=LedgerStepActivities(engine, faults),
+            batch_activities=LedgerBatchStepActivities(engine, faults, account_api),
+            settings=settings,
+            registry=registry,
+        )
+        await run_worker(settings, registry, build)
 
 
 def api() -> None:

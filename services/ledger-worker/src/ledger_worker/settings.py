@@ -13,6 +13,9 @@ class MigrateSettings(ServiceSettings):
 class LedgerWorkerSettings(WorkerSettings):
     process: Process = Process.LEDGER_WORKER
     database_url: str = Field(repr=False)
+    account_api_url: str
+    """Where the transfers of a batch are read: a step's input only names them."""
+    internal_timeout_seconds: float = 5.0
 
 
 class ApiSettings(ServiceSettings):

@@ -4,13 +4,26 @@ from typing import Final
 
 from fastapi import APIRouter
 from service_runtime.temporal import ask_temporal
+from transfer_contract.batches import Batch
 from transfer_contract.http import TransferStarted
 from transfer_contract.transfers import TransferOrder
 
+from workflow_handler.batches import Batches
 from workflow_handler.transfers import Transfers
 
 ANSWER_SECONDS: Final = 2.5
 """Everything that one call does, Temporal and rows together: then it's 503, and the caller repeats it."""
+
+
+def batches_router(batches: Batches) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/transfer-batches/run", status_code=202)
+    async def run(batch: Batch) -> Batch:
+        await ask_temporal(lambda: batches.run(batch), timeout_seconds=ANSWER_SECONDS)
+        return batch
+
+    return router
 
 
 def transfers_router(transfers: Transfers) -> APIRouter:

@@ -13,7 +13,8 @@ from service_runtime.temporal import lazy_client, temporal_answers
 from service_runtime.worker import run_worker
 from transfer_contract.names import Process
 
-from workflow_handler.api import transfers_router
+from workflow_handler.api import batches_router, transfers_router
+from workflow_handler.batches import Batches
 from workflow_handler.reconciliation_schedule import keep_schedule
 from workflow_handler.rows import Rows
 from workflow_handler.settings import ApiSettings, WorkflowWorkerSettings
@@ -46,6 +47,7 @@ async def serve_api(settings: ApiSettings) -> None:
         }
         app = create_app(Process.WORKFLOW_HANDLER, checks, registry=CollectorRegistry())
         app.include_router(transfers_router(Transfers(client, Rows(account_api, ledger_api))))
+        app.include_router(batches_router(Batches(client)))
         interval = timedelta(seconds=settings.reconciliation_interval_seconds)
         async with beside(keep_schedule(client, interval)):
             await http_server(app, settings).serve()

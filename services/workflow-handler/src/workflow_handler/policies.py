@@ -9,6 +9,7 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
+    from transfer_contract.batches import CHUNK
     from transfer_contract.names import TaskQueue
     from transfer_contract.steps import Compensation, Step
 
@@ -71,6 +72,34 @@ def unlimited_step(timings: Timings, name: Step | Compensation, queue: TaskQueue
     return _options(timings, name, queue, attempts=_UNLIMITED)
 
 
+@dataclass(frozen=True)
+class Batching:
+    """An argument of a batch's workflow, as `Timings` is of a transfer's."""
+
+    timings: Timings = PRODUCTION
+    chunk: int = CHUNK
+    at_once: int = 3
+    """Chunks on their way side by side: each step's worker has one at hand, and more would only queue."""
+
+
+BATCHING: Final = Batching()
+
+
+def forward_many(timings: Timings, activity_id: str, queue: TaskQueue, *, attempts: int) -> ActivityConfig:
+    """`forward_step` for a list, with the attempts that are left to it."""
+    return _options(timings, activity_id, queue, attempts=attempts)
+
+
+def unlimited_many(timings: Timings, activity_id: str, queue: TaskQueue) -> ActivityConfig:
+    """`unlimited_step` for a list."""
+    return _options(timings, activity_id, queue, attempts=_UNLIMITED)
+
+
+def pause_seconds(timings: Timings, attempt: int) -> float:
+    """Between a failed attempt and the next one, as the server waits."""
+    return min(timings.first_retry_seconds * _BACKOFF ** (attempt - 1), timings.longest_retry_seconds)
+
+
 def searching(timings: Timings) -> ActivityConfig:
     """It only reads, and begins anew after each failure."""
     timings = replace(
@@ -81,7 +110,7 @@ def searching(timings: Timings) -> ActivityConfig:
     return _options(timings, None, TaskQueue.TRANSFERS, attempts=_SEARCH_ATTEMPTS)
 
 
-def _options(timings: Timings, name: Step | Compensation | None, queue: TaskQueue, *, attempts: int) -> ActivityConfig:
+def _options(timings: Timings, name: str | None, queue: TaskQueue, *, attempts: int) -> ActivityConfig:
     return ActivityConfig(
         task_queue=queue,
         activity_id=name,

@@ -64,7 +64,7 @@ class TransferSteps:
         except (ActivityError, asyncio.CancelledError) as error:
             raise self._not_applied(step, error, started_at) from error
         if row.decision is not Decision.APPLIED:
-            raise NotApplied(step, row.failure or _interrupted(step), row)
+            raise NotApplied(step, row.failure or interrupted(step), row)
         return row
 
     async def _attempt(self, step: Step) -> StepRow:
@@ -94,18 +94,22 @@ class TransferSteps:
         if isinstance(cause, ApplicationError) and cause.type in REFUSALS:
             row = StepRow.model_validate(cause.details[0])
             return NotApplied(step, refusal_of(row), row)
-        code, detail = _reason(step, error, cause)
-        used_up = isinstance(error, ActivityError) and error.retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED
-        failure = Failure(
-            code=code,
-            detail=detail,
-            step=step,
-            attempts=self._timings.forward_attempts if used_up else 1,
-            started_at=started_at,
-            finished_at=workflow.now(),
-            worker=_worker(error),
-        )
-        return NotApplied(step, failure)
+        return NotApplied(step, unknown_outcome(step, error, self._timings, started_at))
+
+
+def unknown_outcome(step: Step, error: BaseException, timings: Timings, started_at: datetime) -> Failure:
+    """What is told of a step whose activity ended without an answer."""
+    code, detail = _reason(step, error, error.cause if isinstance(error, ActivityError) else error)
+    used_up = isinstance(error, ActivityError) and error.retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED
+    return Failure(
+        code=code,
+        detail=detail,
+        step=step,
+        attempts=timings.forward_attempts if used_up else 1,
+        started_at=started_at,
+        finished_at=workflow.now(),
+        worker=_worker(error),
+    )
 
 
 def _reason(step: Step, error: BaseException, cause: BaseException | None) -> tuple[FailureCode, str]:
@@ -124,7 +128,7 @@ def _worker(error: BaseException) -> str | None:
     return (error.identity or None) if isinstance(error, ActivityError) else None
 
 
-def _interrupted(step: Step) -> Failure:
+def interrupted(step: Step) -> Failure:
     return Failure(code=FailureCode.INTERRUPTED, detail=f"{step} had been shut by someone else", step=step)
 
 

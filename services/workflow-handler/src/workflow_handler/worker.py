@@ -18,6 +18,7 @@ from workflow_handler.finish_transfer import FinishTransfer
 from workflow_handler.reconcile_transfers import ReconcileTransfers
 from workflow_handler.rows import AccountRows
 from workflow_handler.settings import WorkflowWorkerSettings
+from workflow_handler.transfer_batch import TransferBatch
 from workflow_handler.transfer_money import TransferMoney
 from workflow_handler.unfinished import UnfinishedTransfers
 
@@ -43,7 +44,7 @@ def build_worker(
     return Worker(
         client,
         task_queue=TaskQueue.TRANSFERS,
-        workflows=[TransferMoney, FinishTransfer, ReconcileTransfers],
+        workflows=[TransferMoney, TransferBatch, FinishTransfer, ReconcileTransfers],
         activities=[abandoned.find_abandoned_transfers],
         max_concurrent_activities=SEARCHES_AT_ONCE,
         interceptors=[StepInterceptor(client, registry), *activity_fault_points(settings.process)],

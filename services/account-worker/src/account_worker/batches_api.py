@@ -1,0 +1,54 @@
+"""The part of account-api that stores batches and tells what has become of them."""
+
+from typing import Annotated, NoReturn
+
+from fastapi import APIRouter, Path, Query, Response
+from service_runtime.database import in_transaction
+from service_runtime.problems import Problem
+from sqlalchemy import Engine
+from transfer_contract.batches import BatchItems, BatchOrder, BatchProgress, BatchStored
+from transfer_contract.http import Page, ProblemCode, TransferRows
+from transfer_contract.steps import FinalStatus
+
+from account_worker import batches
+
+BatchId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
+
+
+def batches_router(engine: Engine) -> APIRouter:
+    router = APIRouter(prefix="/transfer-batches")
+
+    @router.post("")
+    def store(order: BatchOrder) -> BatchStored:
+        stored = in_transaction(engine, lambda connection: batches.store_batch(connection, order))
+        if stored is None:
+            detail = "The idempotency key was used before, for a request with another body."
+            raise Problem(ProblemCode.IDEMPOTENCY_KEY_REUSED, detail)
+        return stored
+
+    @router.get("/{batch_id}")
+    def get(batch_id: BatchId) -> BatchProgress:
+        with engine.connect() as connection:
+            return batches.find_progress(connection, batch_id) or _not_found(batch_id)
+
+    @router.get("/{batch_id}/transfers")
+    def list_transfers(
+        batch_id: BatchId,
+        status: FinalStatus | None = None,
+        after: Annotated[int, Query(ge=0, le=99_998)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Page[TransferRows]:
+        with engine.connect() as connection:
+            return batches.list_transfers(connection, batch_id, status=status, after=after, limit=limit)
+
+    @router.post("/requests")
+    def requests(items: BatchItems) -> Response:
+        """A list of `TransferRequest`. It is handed on as PostgreSQL wrote it: a chunk of a batch is read often."""
+        with engine.connect() as connection:
+            return Response(batches.requests_as_json(connection, items), media_type="application/json")
+
+    return router
+
+
+def _not_found(batch_id: str) -> NoReturn:
+    raise Problem(ProblemCode.NOT_FOUND, f"There is no batch {batch_id}.")
