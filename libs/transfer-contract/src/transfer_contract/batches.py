@@ -98,14 +98,6 @@ class Batch(Payload):
     created_at: datetime
 
 
-class BatchStored(Payload):
-    """The answer to an order. `replayed`: it had been stored before; `is_final`: all of its transfers are."""
-
-    batch: Batch
-    replayed: bool
-    is_final: bool
-
-
 class BatchStatus(StrEnum):
     """`finished`: each transfer has its final status, whichever that is."""
 
@@ -132,7 +124,15 @@ class BatchProgress(Payload):
     finished_at: datetime | None
 
 
+class BatchStored(BatchProgress):
+    """The answer to an order. `replayed`: it had been stored before."""
+
+    replayed: bool
+
+
 class BatchView(BatchProgress):
+    """A batch as status-checker tells it."""
+
     status: BatchStatus
 
 

@@ -20,10 +20,10 @@ from transfer_contract.batches import (
     transfer_id_in,
 )
 from transfer_contract.http import Page, TransferRows
-from transfer_contract.steps import FinalStatus
 from transfer_contract.transfers import TransferRequest
 
 from account_worker.models import batches, rows_of, transfer_rows, transfers
+from account_worker.queries import TransferFilter, matching
 
 _COPY: Final = """
     COPY transfers (transfer_id, fingerprint, source_account, destination_account, amount_minor, currency, reference,
@@ -73,15 +73,14 @@ def store_batch(connection: Connection, order: BatchOrder) -> BatchStored | None
         for transfer in order.orders():
             asked = dict(transfer)
             copy.write_row((asked.pop("transfer_id"), transfer.fingerprint, *asked.values(), batch.created_at))
-    return BatchStored(batch=batch, replayed=False, is_final=False)
+    return BatchStored(**dict(_progress(connection, batch)), replayed=False)
 
 
 def _stored_before(connection: Connection, order: BatchOrder) -> BatchStored | None:
     row = _find(connection, order.batch_id)
     if row is None or row["fingerprint"] != order.fingerprint:
         return None
-    batch = _batch(row)
-    return BatchStored(batch=batch, replayed=True, is_final=_progress(connection, batch).finished_at is not None)
+    return BatchStored(**dict(_progress(connection, _batch(row))), replayed=True)
 
 
 def find_progress(connection: Connection, batch_id: str) -> BatchProgress | None:
@@ -90,14 +89,12 @@ def find_progress(connection: Connection, batch_id: str) -> BatchProgress | None
 
 
 def list_transfers(
-    connection: Connection, batch_id: str, *, status: FinalStatus | None, after: int, limit: int
+    connection: Connection, batch_id: str, wanted: TransferFilter, *, after: int, limit: int
 ) -> Page[TransferRows]:
     """In the order in which they were given; the cursor is the last one's position."""
     query = transfers.select().add_columns(rows_of(transfers.c.transfer_id)).order_by(transfers.c.transfer_id)
     in_batch = transfers.c.transfer_id.between(transfer_id_in(batch_id, after + 1), _last_id(batch_id))
-    query = query.where(in_batch).limit(limit + 1)
-    if status is not None:
-        query = query.where(transfers.c.final_status == status)
+    query = query.where(in_batch, *matching(wanted)).limit(limit + 1)
     items = [transfer_rows(row) for row in connection.execute(query).mappings()]
     goes_on = len(items) > limit
     last = items[limit - 1].transfer.transfer_id if goes_on else None

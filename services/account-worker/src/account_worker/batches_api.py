@@ -11,6 +11,7 @@ from transfer_contract.http import Page, ProblemCode, TransferRows
 from transfer_contract.steps import FinalStatus
 
 from account_worker import batches
+from account_worker.queries import TransferFilter
 
 BatchId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 
@@ -34,12 +35,15 @@ def batches_router(engine: Engine) -> APIRouter:
     @router.get("/{batch_id}/transfers")
     def list_transfers(
         batch_id: BatchId,
+        *,
+        final: bool | None = None,
         status: FinalStatus | None = None,
         after: Annotated[int, Query(ge=0, le=99_998)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Page[TransferRows]:
+        wanted = TransferFilter(is_final=final, status=status)
         with engine.connect() as connection:
-            return batches.list_transfers(connection, batch_id, status=status, after=after, limit=limit)
+            return batches.list_transfers(connection, batch_id, wanted, after=after, limit=limit)
 
     @router.post("/requests")
     def requests(items: BatchItems) -> Response:

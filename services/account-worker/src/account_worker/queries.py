@@ -62,7 +62,7 @@ def list_transfers(connection: Connection, wanted: TransferFilter, *, limit: int
 
 def transfer_page(wanted: TransferFilter, *, limit: int) -> Select[tuple[object, ...]]:
     """An account's transfers are two lists, as source and as destination, each in the order of its own index."""
-    conditions = _conditions(wanted)
+    conditions = matching(wanted)
     if wanted.account is None:
         page = _first(transfers, conditions, wanted, limit).subquery("page")
     else:
@@ -73,7 +73,7 @@ def transfer_page(wanted: TransferFilter, *, limit: int) -> Select[tuple[object,
     return select(page, rows_of(page.c.transfer_id)).order_by(*_order(page, wanted))
 
 
-def _conditions(wanted: TransferFilter) -> list[ColumnElement[bool]]:
+def matching(wanted: TransferFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.is_final is not None:
         status = transfers.c.final_status

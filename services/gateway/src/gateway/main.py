@@ -10,6 +10,7 @@ from transfer_contract.names import Process
 
 from gateway.accounts_api import AccountsApi
 from gateway.allowed_methods import install_allow_header
+from gateway.batches_api import BatchesApi
 from gateway.demo_api import DemoApi
 from gateway.docs import docs_router
 from gateway.downstream import Downstream
@@ -42,6 +43,8 @@ def create_gateway(downstream: Downstream, settings: Settings) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.user_middleware.append(Middleware(Observation, HttpMetrics(registry)))  # innermost: it logs the request id
     app.include_router(TransfersApi(downstream, demo_faults=settings.demo_faults).router())
+    for router in BatchesApi(downstream, demo_faults=settings.demo_faults).routers():
+        app.include_router(router)
     app.include_router(AccountsApi(downstream).router())
     app.include_router(EventsApi(downstream).router())
     app.include_router(OperationsApi(downstream, reconciliation_seconds=settings.reconciliation_seconds).router())

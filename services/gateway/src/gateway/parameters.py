@@ -17,7 +17,7 @@ _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def _without_control_characters(text: str) -> str:
-    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+    if not text.isprintable() and any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
         raise ValueError("must not contain control characters or line breaks")
     return text
 

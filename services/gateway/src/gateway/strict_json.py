@@ -14,6 +14,9 @@ from transfer_contract.http import ProblemCode
 MAX_BODY_BYTES: Final = 64 * 1024
 """A transfer needs less than one; what is larger is a mistake or an attack."""
 
+MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Ten thousand transfers with long references."""
+
 BODY_SECONDS: Final = 10
 """A client that sends its body more slowly than this would hold a connection for nothing."""
 
@@ -24,31 +27,36 @@ class StrictJsonRequest(Request):
     async def load(self) -> None:
         """Raises Problem 413, 415 or 400."""
         self.refuse_large_body()
-        self._refuse_other_media_types()
-        self._body = await self._read()
+        self._refuse_other_media_types("application/json")
+        self._body = await self._read(MAX_BODY_BYTES)
         self._json = parse_json(self._body)
 
-    def refuse_large_body(self) -> None:
-        """By what the client announces, before anything is read."""
-        if int(self.headers.get("content-length", "0")) > MAX_BODY_BYTES:
-            raise _too_large()
+    async def load_batch(self) -> None:
+        """Reads a body that is judged later. Raises Problem 413, 415 or 400."""
+        self.refuse_large_body(MAX_BATCH_BYTES)
+        self._refuse_other_media_types("application/json", "text/csv")
+        self._body = await self._read(MAX_BATCH_BYTES)
 
-    def _refuse_other_media_types(self) -> None:
+    def refuse_large_body(self, limit: int = MAX_BODY_BYTES) -> None:
+        """By what the client announces, before anything is read."""
+        if int(self.headers.get("content-length", "0")) > limit:
+            raise _too_large(limit)
+
+    def _refuse_other_media_types(self, *allowed: str) -> None:
         header = Message()
         header["content-type"] = ", ".join(self.headers.getlist("content-type"))
-        is_json = header.get_content_type() == "application/json"
         is_utf8 = header.get_content_charset("utf-8") == "utf-8"
-        if not (is_json and is_utf8) or "content-encoding" in self.headers:
-            raise Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
+        if header.get_content_type() not in allowed or not is_utf8 or "content-encoding" in self.headers:
+            raise Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(allowed)} in UTF-8.")
 
-    async def _read(self) -> bytes:
+    async def _read(self, limit: int) -> bytes:
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 async for chunk in self.stream():
                     body += chunk
-                    if len(body) > MAX_BODY_BYTES:
-                        raise _too_large()
+                    if len(body) > limit:
+                        raise _too_large(limit)
         except TimeoutError as error:
             raise _invalid_json(f"it did not arrive within {BODY_SECONDS} s") from error
         except ClientDisconnect as error:
@@ -83,5 +91,5 @@ def _invalid_json(why: str) -> Problem:
     return Problem(ProblemCode.INVALID_JSON, f"The body is not valid JSON: {why}.")
 
 
-def _too_large() -> Problem:
-    return Problem(ProblemCode.BODY_TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+def _too_large(limit: int) -> Problem:
+    return Problem(ProblemCode.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from service_runtime.problems import Problem, invalid_field
 from service_runtime.streams import json_lines, opened
 from transfer_contract.attention import Attention
+from transfer_contract.batches import BatchView
 from transfer_contract.http import Overview, Page, ProblemCode, Reconciliation, TransferCursor, WorkersView
 from transfer_contract.transfers import TransferStatus, TransferView
 
+from status_checker.batches import Batches, BatchQuery
 from status_checker.transfer_list import ListQuery, TransferList
 from status_checker.waiting import Waiting
 from status_checker.watches import Watches
@@ -25,6 +27,9 @@ Answer = TypeVar("Answer")
 TransferId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 Wait = Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]
+BatchId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
+BatchLimit = Annotated[int, Query(ge=1, le=1000)]
+"""The gateway reads a batch's outcomes in large pages, to hand them on as one file."""
 
 
 def transfers_router(waiting: Waiting, transfers: TransferList) -> APIRouter:
@@ -51,6 +56,25 @@ def transfers_router(waiting: Waiting, transfers: TransferList) -> APIRouter:
     ) -> Page[TransferView]:
         query = ListQuery(status=status, account=account, limit=limit, after=_decode(cursor))
         return await transfers.page(query)
+
+    return router
+
+
+def batches_router(batches: Batches) -> APIRouter:
+    router = APIRouter(prefix="/transfer-batches/{batch_id}")
+
+    @router.get("")
+    async def get_batch(batch_id: BatchId) -> BatchView:
+        return await batches.look(batch_id)
+
+    @router.get("/transfers")
+    async def list_transfers(
+        batch_id: BatchId,
+        status: TransferStatus | None = None,
+        limit: BatchLimit = DEFAULT_PAGE_SIZE,
+        cursor: Annotated[str | None, Query(max_length=10)] = None,
+    ) -> Page[TransferView]:
+        return await batches.page(BatchQuery(batch_id, status, limit, _position(cursor)))
 
     return router
 
@@ -93,6 +117,14 @@ def operations_router(
         return await reconciliation()
 
     return router
+
+
+def _position(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isdecimal() and cursor.isascii() and len(cursor) <= 5):
+        raise invalid_field("cursor", "not a cursor that this API has handed out")
+    return int(cursor)
 
 
 def _decode(cursor: str | None) -> TransferCursor | None:

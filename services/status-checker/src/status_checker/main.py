@@ -15,9 +15,11 @@ from service_runtime.temporal import lazy_client, temporal_answers
 from temporalio.client import Client
 from transfer_contract.names import Process
 
-from status_checker.api import events_router, operations_router, transfers_router
+from status_checker.api import batches_router, events_router, operations_router, transfers_router
 from status_checker.attention_metrics import AttentionMetrics
 from status_checker.attention_observer import AttentionObserver, Looks, Patience
+from status_checker.batch_runs import BatchRuns
+from status_checker.batches import Batches
 from status_checker.carriers import Carriers
 from status_checker.latest_transfers import LatestTransfers
 from status_checker.live_workers import LiveWorkers
@@ -72,7 +74,8 @@ def build_app(
     timeout = settings.temporal_timeout_seconds
     registry = CollectorRegistry()
     participants, runs = Participants(account_api, ledger_api), Runs(client, registry, timeout_seconds=timeout)
-    checker = StatusChecker(participants, runs, live_workers)
+    batch_runs = BatchRuns(client, timeout_seconds=timeout)
+    checker = StatusChecker(participants, runs, batch_runs, live_workers)
     watches = Watches(checker, runs, live_workers)
     listed = TransferList(participants, RunningTransfers(client, timeout_seconds=timeout), checker)
     checks: dict[str, ReadinessCheck] = {
@@ -107,6 +110,7 @@ def build_app(
         workers_changed=live_workers.changed,
     )
     app.include_router(transfers_router(Waiting(checker, runs, watches), listed))
+    app.include_router(batches_router(Batches(account_api, participants, checker, batch_runs)))
     app.include_router(events_router(watches, OverviewFeed(sources).overviews))
     app.include_router(operations_router(workers, reconciliation, observer.attention))
     return app, observer

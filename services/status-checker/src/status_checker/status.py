@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from service_runtime.problems import Problem
 from temporalio.api.history.v1 import HistoryEvent
+from transfer_contract.batches import batch_of
 from transfer_contract.http import ProblemCode
 from transfer_contract.names import Process
 from transfer_contract.transfers import TransferView
 
+from status_checker.batch_runs import BatchRuns
 from status_checker.final_view import are_complete, final_view
 from status_checker.live_view import live_view, waits_for
 from status_checker.live_workers import LiveWorkers
@@ -27,6 +29,8 @@ class Seen:
     view: TransferView
     run: Run | None = None
     known: KnownRows = NO_ROWS
+    in_batch: Timeline | None = None
+    """What its batch waits for on its behalf, where that one carries it."""
 
     def after(self, events: Sequence[HistoryEvent], pulse: Pulse) -> "Seen":
         """After these events of its open run, without reading anything else again.
@@ -43,14 +47,18 @@ class Seen:
 
     def told(self, live: AbstractSet[Process]) -> TransferView:
         """The transfer as it is while these processes live: who dies or starts changes that without a new look."""
-        waiting_for = waits_for(self.run.timeline, live) if self.run else None
+        timeline = self.run.timeline if self.run else self.in_batch
+        waiting_for = waits_for(timeline, live) if timeline else None
         return self.view.model_copy(update={"waiting_for": waiting_for}) if waiting_for else self.view
 
 
 class StatusChecker:
-    def __init__(self, participants: Participants, runs: Runs, live_workers: LiveWorkers) -> None:
+    def __init__(
+        self, participants: Participants, runs: Runs, batch_runs: BatchRuns, live_workers: LiveWorkers
+    ) -> None:
         self._participants = participants
         self._runs = runs
+        self._batch_runs = batch_runs
         self._live_workers = live_workers
 
     async def look(self, transfer_id: str) -> TransferView:
@@ -59,6 +67,14 @@ class StatusChecker:
 
     async def see(self, transfer_id: str) -> Seen:
         """The same, for one who goes on watching."""
+        if batch_of(transfer_id) is not None:
+            known = await self._participants.rows(transfer_id)
+            seen = _seen_final(known) or await self._in_batch(transfer_id, known)
+            if seen is not None:
+                return seen
+        return await self._see_alone(transfer_id)
+
+    async def _see_alone(self, transfer_id: str) -> Seen:
         asking = asyncio.create_task(or_problem(self._runs.newest(transfer_id)))
         try:
             known = await or_problem(self._participants.rows(transfer_id))
@@ -75,12 +91,23 @@ class StatusChecker:
 
     async def look_beside(self, transfer_id: str, known: KnownRows) -> TransferView:
         """The same, for a transfer whose rows have just been read and weren't final."""
-        seen = await self._beside(await self._runs.newest(transfer_id), transfer_id, known)
+        seen = await self._in_batch(transfer_id, known)
+        if seen is None:
+            seen = await self._beside(await self._runs.newest(transfer_id), transfer_id, known)
         return seen.told(self._live_workers.processes())
 
     async def final(self, transfer_id: str) -> TransferView | None:
         """The transfer by its rows alone, where they are final; None also where they can't be read."""
         return _if_final(await or_problem(self._participants.rows(transfer_id)))
+
+    async def _in_batch(self, transfer_id: str, known: KnownRows) -> Seen | None:
+        """A batch has stored its transfers before anything else: without rows there is none."""
+        batch_id = batch_of(transfer_id)
+        run = await self._batch_runs.carrying(batch_id) if batch_id and known.transfer else None
+        if run is None or known.transfer is None:
+            return None
+        timeline = run.timeline_of(transfer_id, {row.step: row for row in known.rows})
+        return Seen(live_view(known.transfer, known.rows, timeline), known=known, in_batch=timeline)
 
     async def _beside(self, run: Run | None, transfer_id: str, known: KnownRows) -> Seen:
         if run is None or run.is_closed:
@@ -102,6 +129,11 @@ class StatusChecker:
         if run is None:
             raise Problem(ProblemCode.NOT_FOUND, f"There is no transfer {transfer_id}.")
         return live_view(run.transfer, (), run.timeline)
+
+
+def _seen_final(known: KnownRows) -> Seen | None:
+    view = view_if_final(known)
+    return Seen(view) if view else None
 
 
 def _if_final(known: KnownRows | Problem) -> TransferView | None:

@@ -128,16 +128,16 @@ def _open_step(activity: _Activity, pending: Mapping[str, PendingActivityInfo]) 
         StepStatus.RETRYING if info.attempt > 1 else StepStatus.RUNNING,
         Attempts(
             info.attempt,
-            error=_error_of(info.last_failure) if info.HasField("last_failure") else None,
+            error=error_of(info.last_failure) if info.HasField("last_failure") else None,
             worker=info.last_worker_identity or None,
-            next_at=_next_attempt_at(info),
+            next_at=next_attempt_at(info),
         ),
         started_at=_time_of(activity.scheduled),
     )
     return OpenStep(view, scheduled.task_queue.name, is_described=scheduled.activity_id in pending)
 
 
-def _next_attempt_at(info: PendingActivityInfo) -> datetime | None:
+def next_attempt_at(info: PendingActivityInfo) -> datetime | None:
     """The server names a moment only as long as it lies ahead, by its own clock."""
     return info.next_attempt_schedule_time.ToDatetime(UTC) if info.HasField("next_attempt_schedule_time") else None
 
@@ -146,7 +146,7 @@ def _ended_view(activity: _Activity) -> StepView:
     ending = activity.ending or activity.given_up or activity.scheduled
     done = ending.HasField("activity_task_completed_event_attributes")
     failure = getattr(_attributes(ending), "failure", None)
-    error = None if done else _error_of(failure) if failure else _CANCELLED
+    error = None if done else error_of(failure) if failure else _CANCELLED
     return step_view(
         activity.name,
         StepStatus.DONE if done else StepStatus.FAILED,
@@ -176,7 +176,7 @@ def _original_failure(activities: Iterable[_Activity]) -> Failure | None:
     return None
 
 
-def _error_of(failure: TemporalFailure) -> StepError:
+def error_of(failure: TemporalFailure) -> StepError:
     """An error's own type, or which of Temporal's timeouts it was."""
     if failure.HasField("timeout_failure_info"):
         kind = TimeoutType.Name(failure.timeout_failure_info.timeout_type).removeprefix("TIMEOUT_TYPE_")

@@ -1,0 +1,146 @@
+"""The public calls on batches: POST, GET, their transfers."""
+
+import asyncio
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from service_runtime.problems import RETRY_AFTER_SECONDS, Problem
+from transfer_contract.batches import Batch, BatchOrder, BatchStatus, BatchStored, BatchView
+from transfer_contract.http import Page, ProblemCode
+from transfer_contract.identity import batch_id_from_key
+from transfer_contract.transfers import TransferStatus, TransferView
+
+from gateway.batch_bodies import NewBatch, judge_batch
+from gateway.batch_models import BatchCheck, TransferBatch
+from gateway.downstream import Downstream
+from gateway.idempotency import NAME as KEY_HEADER
+from gateway.idempotency import IdempotencyKey
+from gateway.openapi import LOCATION, RETRY_AFTER, WITH_A_BODY, header, problems
+from gateway.parameters import PageCursor, PageLimit
+from gateway.response_models import Transfer, TransferPage
+from gateway.strict_route import batch_router, strict_router
+
+EXTRA_SECONDS: Final = 20
+"""What ten thousand transfers may take longer to be stored than one, on a machine that has other things to do."""
+
+BatchIdInPath = Annotated[str, Path(alias="id", pattern=r"^[0-9a-f-]{36}$", description="The batch's id")]
+
+_REPLAYED = {"Idempotent-Replayed": header("`true` where this key had ordered the batch before", "true")}
+_CSV_EXAMPLE: Final = "source_account,destination_account,amount,currency,reference\nalice,bob,25.00,EUR,rent\n"
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": NewBatch.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
+        },
+    }
+}
+
+
+class BatchesApi:
+    def __init__(self, downstream: Downstream, *, demo_faults: bool) -> None:
+        self._downstream = downstream
+        self._demo_faults = demo_faults
+
+    def routers(self) -> list[APIRouter]:
+        sending, reading = batch_router("batches"), strict_router("batches")
+        refused = problems(
+            *WITH_A_BODY,
+            ProblemCode.IDEMPOTENCY_KEY_REUSED,
+            ProblemCode.TREASURY_NOT_ALLOWED,
+            ProblemCode.SCENARIO_NOT_ALLOWED,
+        )
+        sending.post(
+            "/transfer-batches",
+            status_code=202,
+            responses={
+                202: {"description": "Accepted", "headers": {**LOCATION, **RETRY_AFTER, **_REPLAYED}},
+                **refused,
+            },
+            openapi_extra=_BODY,
+        )(self.start_batch)
+        sending.post("/transfer-batches/check", responses=refused, openapi_extra=_BODY)(self.check_batch)
+        missing = problems(ProblemCode.NOT_FOUND)
+        reading.get("/transfer-batches/{id}", responses={200: {"headers": RETRY_AFTER}, **missing})(self.get_batch)
+        reading.get("/transfer-batches/{id}/transfers", responses=missing)(self.list_batch_transfers)
+        return [sending, reading]
+
+    async def start_batch(self, request: Request, key: IdempotencyKey, response: Response) -> TransferBatch:
+        """Start a batch of transfers.
+
+        Up to 10,000, as JSON or as CSV. Each transfer has its own outcome: one that is refused or fails holds up no
+        other. Where an account can't pay for all of them, the first ones in the given order are paid. A body with
+        anything wrong in it is refused whole.
+        """
+        order = await self._judged(request, batch_id_from_key(key))
+        try:
+            async with self._downstream.deadline(extra_seconds=EXTRA_SECONDS):
+                stored = await self._downstream.account_api.post(
+                    "/transfer-batches", BatchStored, body=order, extra_seconds=EXTRA_SECONDS
+                )
+                if stored.finished_at is None:
+                    await self._downstream.workflow_handler.post("/transfer-batches/run", Batch, body=stored.batch)
+                view = await self._look_at_started(stored)
+        except Problem as problem:
+            raise _repeatable(problem, key, order) from problem
+        response.headers["Location"] = f"/transfer-batches/{order.batch_id}"
+        if stored.replayed:
+            response.headers["Idempotent-Replayed"] = "true"
+        _advise_to_look_again(view, response)
+        return TransferBatch.of(view)
+
+    async def check_batch(self, request: Request) -> BatchCheck:
+        """Check a batch without sending it: what would be refused, or what it adds up to."""
+        return BatchCheck.of(await self._judged(request, ""))
+
+    async def get_batch(self, batch_id: BatchIdInPath, response: Response) -> TransferBatch:
+        """Get a batch: how many of its transfers are how far."""
+        async with self._downstream.deadline():
+            view = await self._downstream.status_checker.get(f"/transfer-batches/{batch_id}", BatchView)
+        _advise_to_look_again(view, response)
+        return TransferBatch.of(view)
+
+    async def list_batch_transfers(
+        self,
+        batch_id: BatchIdInPath,
+        status: Annotated[TransferStatus | None, Query(description="Only transfers in this status")] = None,
+        limit: PageLimit = 20,
+        cursor: PageCursor = None,
+    ) -> TransferPage:
+        """List a batch's transfers, in the order in which they were given."""
+        query = {"status": status, "limit": limit, "cursor": cursor}
+        path = f"/transfer-batches/{batch_id}/transfers"
+        async with self._downstream.deadline():
+            page = await self._downstream.status_checker.get(path, Page[TransferView], query=query)
+        return TransferPage(items=[Transfer.of(view) for view in page.items], next_cursor=page.next_cursor)
+
+    async def _judged(self, request: Request, batch_id: str) -> BatchOrder:
+        """In a thread: ten thousand transfers take longer than others should wait for."""
+        body, is_csv = await request.body(), request.headers["content-type"].startswith("text/csv")
+
+        def judge() -> BatchOrder:
+            judged = judge_batch(body, is_csv=is_csv, demo_faults=self._demo_faults)
+            return BatchOrder(batch_id=batch_id, reference=judged.reference, transfers=judged.items)
+
+        return await asyncio.to_thread(judge)
+
+    async def _look_at_started(self, stored: BatchStored) -> BatchView:
+        """What has just been stored is accepted."""
+        if stored.replayed:
+            return await self._downstream.status_checker.get(f"/transfer-batches/{stored.batch.batch_id}", BatchView)
+        return BatchView(**dict(stored), status=BatchStatus.ACCEPTED)
+
+
+def _repeatable(problem: Problem, key: str, order: BatchOrder) -> Problem:
+    """A 503 doesn't say whether the batch was stored: it tells the key that makes repeating it safe."""
+    if problem.code is not ProblemCode.UNAVAILABLE:
+        return problem
+    detail = f"{problem.detail} Repeat it with the header `{KEY_HEADER}: {key}`: then it is the same batch."
+    headers = {KEY_HEADER: key, "Location": f"/transfer-batches/{order.batch_id}"}
+    return Problem(problem.code, detail, headers=headers)
+
+
+def _advise_to_look_again(view: BatchView, response: Response) -> None:
+    if view.finished_at is None:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
