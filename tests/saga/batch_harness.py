@@ -1,0 +1,85 @@
+"""Runs `TransferBatch` on a real Temporal server, in the sandbox, with fake participants."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from prometheus_client import CollectorRegistry
+from saga.fake_batch_participants import FakeBatch
+from saga.harness import QUICK
+from service_runtime.activity_interceptor import StepInterceptor
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.worker import Worker
+from transfer_contract.batches import Batch
+from transfer_contract.names import TaskQueue, batch_workflow_id
+from workflow_handler.policies import Batching
+from workflow_handler.transfer_batch import TransferBatch
+
+Handle = WorkflowHandle[TransferBatch, Batch]
+
+
+@dataclass
+class BatchHarness:
+    client: Client
+    fake: FakeBatch = field(default_factory=FakeBatch)
+    batching: Batching = field(
+        default_factory=lambda: Batching(timings=replace(QUICK, start_to_close_seconds=1), chunk=4, at_once=2)
+    )
+
+    async def start(self, total: int) -> Handle:
+        batch = Batch(batch_id=str(uuid4()), total=total, created_at=datetime.now(UTC))
+        return await self.client.start_workflow(
+            TransferBatch.run,
+            args=[batch, self.batching],
+            id=batch_workflow_id(batch.batch_id),
+            task_queue=TaskQueue.TRANSFERS,
+        )
+
+    async def run(self, total: int) -> list[str | None]:
+        return await self.end(await self.start(total))
+
+    async def end(self, handle: Handle) -> list[str | None]:
+        """The status of each transfer, after checking what holds for every batch: all are final, and the money."""
+        batch = await handle.result()
+        assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+        statuses = self.fake.statuses(batch.total)
+        assert None not in statuses
+        self.fake.check_money()
+        return statuses
+
+    @asynccontextmanager
+    async def workers(self) -> AsyncIterator[None]:
+        """All three workers; late attempts are let go, and waited for, at the end."""
+        fake = self.fake
+        with ThreadPoolExecutor(20) as threads:
+            interceptor = StepInterceptor(self.client, CollectorRegistry())
+            async with (
+                Worker(self.client, task_queue=TaskQueue.TRANSFERS, workflows=[TransferBatch]),
+                Worker(
+                    self.client,
+                    task_queue=TaskQueue.ACCOUNTS,
+                    activities=[
+                        fake.withdraw_many,
+                        fake.deposit_many,
+                        fake.release_many,
+                        fake.deposit_compensation_many,
+                        fake.withdraw_compensation_many,
+                    ],
+                    activity_executor=threads,
+                    interceptors=[interceptor],
+                ),
+                Worker(
+                    self.client,
+                    task_queue=TaskQueue.LEDGER,
+                    activities=[fake.record_many, fake.record_compensation_many],
+                    interceptors=[interceptor],
+                ),
+            ):
+                try:
+                    yield
+                finally:
+                    fake.late.set()
+                    fake.go.set()
