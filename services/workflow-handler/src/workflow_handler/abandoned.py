@@ -1,6 +1,7 @@
 """The reconciler's eyes: which transfers can their workflows not finish any more? It reads, and changes nothing."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from service_runtime.carrying import carries, is_open
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
-from transfer_contract.names import finisher_id, workflow_id
+from transfer_contract.batches import batch_of
+from transfer_contract.names import batch_workflow_id, finisher_id, workflow_id
 from transfer_contract.reconciler import Abandoned, Finding, Findings, ReconcilerActivities, Search, SearchPosition
 from transfer_contract.transfers import TransferRequest
 
@@ -22,6 +24,9 @@ from workflow_handler.unfinished import Batch, UnfinishedTransfers
 
 LOOKS_AT_ONCE: Final = 20
 """Descriptions that Temporal is asked for side by side: clients' requests come first."""
+
+BATCH_SECONDS: Final = 2.0
+"""How long a batch's description holds for its thousands of transfers."""
 
 _FOUND_CLOSED: Final = {
     WorkflowExecutionStatus.TERMINATED: Finding.TERMINATED,
@@ -69,6 +74,7 @@ class AbandonedTransfers(ReconcilerActivities):
         self._client = client
         self._unfinished = unfinished
         self._rows = rows
+        self._batches: dict[str, tuple[float, asyncio.Future[WorkflowExecutionDescription | None]]] = {}
         self._counter = Counter(
             "abandoned_transfers", "Transfers that their workflow could not finish.", ["found"], registry=registry
         )
@@ -107,7 +113,11 @@ class AbandonedTransfers(ReconcilerActivities):
 
     async def _verdict_on(self, transfer: TransferRequest) -> _Verdict | Abandoned:
         """The rows are read last: a run that has just closed has made them final."""
-        run = await self._describe(workflow_id(transfer.transfer_id))
+        batch_id = batch_of(transfer.transfer_id)
+        run = await self._batch_run(batch_id) if batch_id else None
+        if run is not None and carries(run):
+            return _Verdict.CARRIED
+        run = await self._describe(workflow_id(transfer.transfer_id)) or run
         if run is not None and carries(run):
             return _Verdict.CARRIED
         finisher = await self._describe(finisher_id(transfer.transfer_id))
@@ -119,6 +129,15 @@ class AbandonedTransfers(ReconcilerActivities):
         return Abandoned(
             transfer=known.transfer if known else transfer, found=_finding(run), has_rows=known is not None
         )
+
+    async def _batch_run(self, batch_id: str) -> WorkflowExecutionDescription | None:
+        """Asked once in a while for all of its transfers together. An outdated answer costs a run of the reconciler."""
+        now = time.monotonic()
+        asked = self._batches.get(batch_id)
+        if asked is None or asked[0] < now - BATCH_SECONDS:
+            self._batches = {each: known for each, known in self._batches.items() if known[0] >= now - BATCH_SECONDS}
+            self._batches[batch_id] = asked = (now, asyncio.ensure_future(self._describe(batch_workflow_id(batch_id))))
+        return await asked[1]
 
     async def _describe(self, workflow: str) -> WorkflowExecutionDescription | None:
         try:

@@ -12,15 +12,24 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
+from transfer_contract.batches import batch_of
 from transfer_contract.http import ProblemCode, TransferStarted
-from transfer_contract.names import PARKED_AFTER_ATTEMPTS, TRANSFER_MONEY, TaskQueue, finisher_id, workflow_id
+from transfer_contract.names import (
+    PARKED_AFTER_ATTEMPTS,
+    TRANSFER_MONEY,
+    TaskQueue,
+    batch_workflow_id,
+    finisher_id,
+    workflow_id,
+)
 from transfer_contract.steps import Compensation, Step
 from transfer_contract.transfers import Scenario, TransferMemo, TransferOrder, TransferRequest, TransferResult
 
 from workflow_handler.policies import PRODUCTION, Timings
 from workflow_handler.rows import Rows
 
-_RETRIED_WITHOUT_LIMIT = {Step.RELEASE, *Compensation}
+_RETRIED_WITHOUT_LIMIT = {name for step in (Step.RELEASE, *Compensation) for name in (step.value, f"{step}_many")}
+"""For one transfer, and for a list of a batch's."""
 
 
 class Transfers:
@@ -68,13 +77,13 @@ class Transfers:
 
     async def retry(self, transfer_id: str) -> None:
         """Makes the server retry every parked step now (design rule 5), and lifts the demo fault that parked it."""
-        runs = [run for run in [await self._describe(transfer_id), await self._describe_finisher(transfer_id)] if run]
+        runs = await self._runs_of(transfer_id)
         if not runs and await self._rows.of(transfer_id) is None:
             raise _not_found(transfer_id)
         parked = [(run, step) for run in runs for step in run.raw_description.pending_activities if _is_parked(step)]
         if not parked:
             raise Problem(ProblemCode.NOT_PARKED, "No step of the transfer waits for an operator.")
-        if (await _memo(parked[0][0])).transfer.scenario is Scenario.COMPENSATION_FAILS:
+        if await self._scenario_of(transfer_id, parked[0][0]) is Scenario.COMPENSATION_FAILS:
             await self._rows.lift_fault(transfer_id)
         for run, step in parked:
             await self._retry_now(run.id, step.activity_id)
@@ -144,6 +153,22 @@ class Transfers:
         if (await handle.result()).status is None:
             raise self._rows.unreadable()
         return _replayed(first.transfer)
+
+    async def _runs_of(self, transfer_id: str) -> list[WorkflowExecutionDescription]:
+        """All that may have a step of this transfer's parked: its own, the reconciler's, its batch's."""
+        batch_id = batch_of(transfer_id)
+        runs = [
+            await self._describe(transfer_id),
+            await self._describe_finisher(transfer_id),
+            await self._describe_workflow(batch_workflow_id(batch_id)) if batch_id else None,
+        ]
+        return [run for run in runs if run is not None]
+
+    async def _scenario_of(self, transfer_id: str, run: WorkflowExecutionDescription) -> Scenario | None:
+        if batch_of(transfer_id) is None:
+            return (await _memo(run)).transfer.scenario
+        known = await self._rows.of(transfer_id)  # a batch keeps no transfers in its memo
+        return known.transfer.scenario if known else None
 
     async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
         return await self._describe_workflow(workflow_id(transfer_id))
