@@ -22,6 +22,7 @@ _ORDER: Final = (
     "test_http_contract_of_lists",
     "test_http_contract_of_operations",
     "test_concurrency",
+    "test_batches",
     "test_scenarios",
     "test_killing_workers",
     "test_events",

@@ -105,7 +105,7 @@ def test_an_order_is_stored_whole_and_its_transfers_are_there_before_any_step(
 ) -> None:
     alice, bob = open_account(500), open_account()
     order = ordered(pays(alice, bob), pays(alice, bob, 200, reference="rent"))
-    answer = BatchStored.model_validate_json(api.post("/transfer-batches", content=order.model_dump_json()).content)
+    answer = BatchStored.model_validate_json(api.post("/transfer-batches", json=order.model_dump(mode="json")).content)
     assert (answer.replayed, answer.batch.total, answer.finished_at) == (False, 2, None)
     [total] = answer.totals
     assert (total.status, total.transfers, total.amount_minor) == (TransferStatus.ACCEPTED, 2, 300)
@@ -139,7 +139,7 @@ def test_a_chunk_is_read_in_the_order_of_its_positions(
     items = [pays(alice, bob, 1 + number, scenario=Scenario.SLOW if number else None) for number in range(5)]
     batch_id = stored(*items)
     asked = BatchItems(batch_id=batch_id, positions=((5, 5), (2, 3)))
-    answer = api.post("/transfer-batches/requests", content=asked.model_dump_json())
+    answer = api.post("/transfer-batches/requests", json=asked.model_dump(mode="json"))
     read = BatchRequests.model_validate_json(answer.content).root
     assert [(each.transfer_id, each.amount_minor) for each in read] == [
         (transfer_id_in(batch_id, position), position) for position in (2, 3, 5)

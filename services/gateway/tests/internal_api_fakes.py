@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, TypeVar, get_args
 
+from batch_fakes import BatchWorld, add_looking, add_running, add_storing
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from service_runtime.problems import Problem, install_problem_handlers, problem_response, unavailable
@@ -67,9 +68,13 @@ class World:
     faults: dict[Process, Fault] = field(default_factory=dict)
     seconds_to_answer: dict[Process, float] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    batches: BatchWorld = field(default_factory=BatchWorld)
 
     def reset(self) -> None:
+        batches = self.batches
+        batches.__dict__.update(BatchWorld().__dict__)
         self.__dict__.update(World().__dict__)
+        self.batches = batches  # the fakes keep it
 
     def calls(self, process: Process) -> list[Seen]:
         return [seen for seen in self.seen if seen.process is process]
@@ -89,6 +94,7 @@ class World:
 
 def fake_workflow_handler(world: World) -> FastAPI:
     app = _fake(world, Process.WORKFLOW_HANDLER)
+    add_running(app, world.batches)
 
     @app.post("/transfers")
     async def start(order: TransferOrder) -> TransferStarted:
@@ -116,6 +122,7 @@ def fake_workflow_handler(world: World) -> FastAPI:
 
 def fake_status_checker(world: World) -> FastAPI:
     app = _fake(world, Process.STATUS_CHECKER)
+    add_looking(app, world.batches)
 
     @app.get("/transfers/{transfer_id}")
     async def get(
@@ -151,6 +158,7 @@ def fake_status_checker(world: World) -> FastAPI:
 
 def fake_account_api(world: World) -> FastAPI:
     app = _fake(world, Process.ACCOUNT_API)
+    add_storing(app, world.batches)
 
     @app.post("/accounts")
     async def create(new: NewAccount, response: Response) -> Account:

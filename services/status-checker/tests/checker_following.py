@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from service_runtime.internal_client import InternalClient
+from status_checker.batch_runs import BatchRuns
 from status_checker.live_workers import LiveWorkers
 from status_checker.participants import Participants
 from status_checker.runs import Runs
@@ -79,4 +80,6 @@ async def watches_on(client: Client, apis: tuple[str, str], live_workers: LiveWo
         InternalClient(Process.LEDGER_API, apis[1], timeout_seconds=2) as ledger,
     ):
         runs = Runs(client, CollectorRegistry(), timeout_seconds=2)
-        yield Watches(StatusChecker(Participants(accounts, ledger), runs, live_workers), runs, live_workers)
+        batch_runs = BatchRuns(client, timeout_seconds=2)
+        checker = StatusChecker(Participants(accounts, ledger), runs, batch_runs, live_workers)
+        yield Watches(checker, runs, live_workers)

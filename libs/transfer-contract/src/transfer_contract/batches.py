@@ -135,6 +135,11 @@ class BatchView(BatchProgress):
 
     status: BatchStatus
 
+    @property
+    def version(self) -> str:
+        """Changes exactly when anything that a client can see changes."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]
+
 
 # between its workflow and the participants
 

@@ -93,8 +93,9 @@ def list_transfers(
 ) -> Page[TransferRows]:
     """In the order in which they were given; the cursor is the last one's position."""
     query = transfers.select().add_columns(rows_of(transfers.c.transfer_id)).order_by(transfers.c.transfer_id)
-    in_batch = transfers.c.transfer_id.between(transfer_id_in(batch_id, after + 1), _last_id(batch_id))
-    query = query.where(in_batch, *matching(wanted)).limit(limit + 1)
+    from_here = transfers.c.transfer_id >= transfer_id_in(batch_id, after + 1)
+    in_batch = transfers.c.transfer_id <= _last_id(batch_id)
+    query = query.where(from_here, in_batch, *matching(wanted)).limit(limit + 1)
     items = [transfer_rows(row) for row in connection.execute(query).mappings()]
     goes_on = len(items) > limit
     last = items[limit - 1].transfer.transfer_id if goes_on else None

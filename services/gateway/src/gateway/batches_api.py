@@ -12,10 +12,13 @@ from transfer_contract.transfers import TransferStatus, TransferView
 
 from gateway.batch_bodies import NewBatch, judge_batch
 from gateway.batch_models import BatchCheck, TransferBatch
+from gateway.batch_outcomes import BatchOutcomes
 from gateway.downstream import Downstream
+from gateway.event_stream import MEDIA_TYPE
+from gateway.events_api import LastEventId
 from gateway.idempotency import NAME as KEY_HEADER
 from gateway.idempotency import IdempotencyKey
-from gateway.openapi import LOCATION, RETRY_AFTER, WITH_A_BODY, header, problems
+from gateway.openapi import LOCATION, RETRY_AFTER, WITH_A_BODY, Responses, header, problems
 from gateway.parameters import PageCursor, PageLimit
 from gateway.response_models import Transfer, TransferPage
 from gateway.strict_route import batch_router, strict_router
@@ -26,6 +29,7 @@ EXTRA_SECONDS: Final = 20
 BatchIdInPath = Annotated[str, Path(alias="id", pattern=r"^[0-9a-f-]{36}$", description="The batch's id")]
 
 _REPLAYED = {"Idempotent-Replayed": header("`true` where this key had ordered the batch before", "true")}
+_A_BATCH: Final = 'event: batch\ndata: {"id": "…", "status": "running", "counts": {"completed": 4000, …}, …}\n\n'
 _CSV_EXAMPLE: Final = "source_account,destination_account,amount,currency,reference\nalice,bob,25.00,EUR,rent\n"
 _BODY: Final = {
     "requestBody": {
@@ -42,6 +46,7 @@ class BatchesApi:
     def __init__(self, downstream: Downstream, *, demo_faults: bool) -> None:
         self._downstream = downstream
         self._demo_faults = demo_faults
+        self._outcomes = BatchOutcomes(downstream)
 
     def routers(self) -> list[APIRouter]:
         sending, reading = batch_router("batches"), strict_router("batches")
@@ -64,6 +69,17 @@ class BatchesApi:
         missing = problems(ProblemCode.NOT_FOUND)
         reading.get("/transfer-batches/{id}", responses={200: {"headers": RETRY_AFTER}, **missing})(self.get_batch)
         reading.get("/transfer-batches/{id}/transfers", responses=missing)(self.list_batch_transfers)
+        csv_file = {"description": "The outcomes", "content": {"text/csv": {"schema": {"type": "string"}}}}
+        reading.get("/transfer-batches/{id}/outcomes", response_class=Response, responses={200: csv_file, **missing})(
+            self.download_outcomes
+        )
+        events: Responses = {
+            200: {"description": "The events", "content": {MEDIA_TYPE: {"example": _A_BATCH}}},
+            204: {"description": "`Last-Event-ID` is the final one already: nothing will follow"},
+        }
+        reading.get("/transfer-batches/{id}/events", response_class=Response, responses={**events, **missing})(
+            self.follow_batch
+        )
         return [sending, reading]
 
     async def start_batch(self, request: Request, key: IdempotencyKey, response: Response) -> TransferBatch:
@@ -114,6 +130,20 @@ class BatchesApi:
         async with self._downstream.deadline():
             page = await self._downstream.status_checker.get(path, Page[TransferView], query=query)
         return TransferPage(items=[Transfer.of(view) for view in page.items], next_cursor=page.next_cursor)
+
+    async def download_outcomes(self, batch_id: BatchIdInPath) -> Response:
+        """Download what has become of each transfer, as CSV, in the order in which they were given."""
+        return await self._outcomes.file(batch_id)
+
+    async def follow_batch(
+        self, request: Request, batch_id: BatchIdInPath, last_event_id: LastEventId = None
+    ) -> Response:
+        """Follow a batch.
+
+        An event `batch` whenever its counts change, with the whole batch. The stream ends when all of its transfers
+        are final.
+        """
+        return await self._outcomes.follow(request, batch_id, last_event_id)
 
     async def _judged(self, request: Request, batch_id: str) -> BatchOrder:
         """In a thread: ten thousand transfers take longer than others should wait for."""

@@ -12,6 +12,7 @@ from transfer_contract.batches import BatchView
 from transfer_contract.http import Overview, Page, ProblemCode, Reconciliation, TransferCursor, WorkersView
 from transfer_contract.transfers import TransferStatus, TransferView
 
+from status_checker.batch_watches import BatchWatches
 from status_checker.batches import Batches, BatchQuery
 from status_checker.transfer_list import ListQuery, TransferList
 from status_checker.waiting import Waiting
@@ -60,7 +61,7 @@ def transfers_router(waiting: Waiting, transfers: TransferList) -> APIRouter:
     return router
 
 
-def batches_router(batches: Batches) -> APIRouter:
+def batches_router(batches: Batches, watches: BatchWatches) -> APIRouter:
     router = APIRouter(prefix="/transfer-batches/{batch_id}")
 
     @router.get("")
@@ -75,6 +76,12 @@ def batches_router(batches: Batches) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=10)] = None,
     ) -> Page[TransferView]:
         return await batches.page(BatchQuery(batch_id, status, limit, _position(cursor)))
+
+    @router.get("/events")
+    async def follow_batch(request: Request, batch_id: BatchId) -> Response:
+        """A line for the batch as it is and for each change, up to the finished one."""
+        _, views = await opened(watches.views(batch_id))
+        return json_lines(request, views)
 
     return router
 

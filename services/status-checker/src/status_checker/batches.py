@@ -51,6 +51,8 @@ class Batches:
         rows = await self._account_api.get(
             f"/transfer-batches/{query.batch_id}/transfers", Page[TransferRows], query=query.for_rows()
         )
+        if not rows.items and query.after is None and query.status is None:
+            await self.look(query.batch_id)  # not_found where there is no such batch
         final = [known for known in rows.items if known.final_status is not None]
         ready = map(view_if_final, await self._participants.with_ledger_rows(final))
         views = {view.id: view for view in ready if view is not None}

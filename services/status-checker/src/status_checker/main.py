@@ -19,6 +19,7 @@ from status_checker.api import batches_router, events_router, operations_router,
 from status_checker.attention_metrics import AttentionMetrics
 from status_checker.attention_observer import AttentionObserver, Looks, Patience
 from status_checker.batch_runs import BatchRuns
+from status_checker.batch_watches import BatchWatches
 from status_checker.batches import Batches
 from status_checker.carriers import Carriers
 from status_checker.latest_transfers import LatestTransfers
@@ -110,7 +111,8 @@ def build_app(
         workers_changed=live_workers.changed,
     )
     app.include_router(transfers_router(Waiting(checker, runs, watches), listed))
-    app.include_router(batches_router(Batches(account_api, participants, checker, batch_runs)))
+    batches = Batches(account_api, participants, checker, batch_runs)
+    app.include_router(batches_router(batches, BatchWatches(batches.look)))
     app.include_router(events_router(watches, OverviewFeed(sources).overviews))
     app.include_router(operations_router(workers, reconciliation, observer.attention))
     return app, observer

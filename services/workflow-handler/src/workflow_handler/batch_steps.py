@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
@@ -28,10 +29,11 @@ Undos = tuple[Undo, ...]
 
 @dataclass(frozen=True)
 class Tries:
-    """Attempts that these transfers have had at their step, in larger lists, and the error of the last one."""
+    """Attempts that these transfers have had at their step, in larger lists, since when, and the last one's error."""
 
     made: int = 0
     last_error: StepError | None = None
+    since: datetime | None = None
 
 
 class BatchSteps:

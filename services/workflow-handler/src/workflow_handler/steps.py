@@ -97,7 +97,7 @@ class TransferSteps:
         return NotApplied(step, unknown_outcome(step, error, self._timings, started_at))
 
 
-def unknown_outcome(step: Step, error: BaseException, timings: Timings, started_at: datetime) -> Failure:
+def unknown_outcome(step: Step, error: BaseException, timings: Timings, started_at: datetime | None) -> Failure:
     """What is told of a step whose activity ended without an answer."""
     code, detail = _reason(step, error, error.cause if isinstance(error, ActivityError) else error)
     used_up = isinstance(error, ActivityError) and error.retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from temporalio import workflow
@@ -60,14 +61,14 @@ class TransferBatch(BatchEnding):
 
     async def _step(self, step: Step, positions: Ranges, tries: Tries = _FRESH) -> Coroutine[Any, Any, None]:
         """One attempt; what follows from it is left to the caller, to await at once or beside something else."""
-        started_at = workflow.now()
+        tries = replace(tries, since=tries.since or workflow.now())
         if self._is_cancelled:
             failure = Failure(code=FailureCode.CANCELLED, detail=f"cancelled on request before {step}")
             return self._abort((Undo(failure=failure, positions=positions),))
         try:
             answer = await self._steps.forward(step, positions, tries)
         except ActivityError as error:  # nothing is known of any of them
-            failure = unknown_outcome(step, error, self._batching.timings, started_at)
+            failure = unknown_outcome(step, error, self._batching.timings, tries.since)
             return self._abort((Undo(failure=failure, positions=positions),))
         return self._after(step, answer, tries)
 
@@ -97,13 +98,14 @@ class TransferBatch(BatchEnding):
         timings, made = self._batching.timings, tries.made + 1
         if made < timings.forward_attempts:
             await asyncio.sleep(pause_seconds(timings, made))
-            await (await self._step(step, failing.positions, Tries(made, failing.error)))
+            await (await self._step(step, failing.positions, Tries(made, failing.error, tries.since)))
             return
         failure = Failure(
             code=FailureCode.STEP_FAILED,
             detail=f"{step} failed: {failing.error.detail}",
             step=step,
             attempts=made,
+            started_at=tries.since,
             finished_at=workflow.now(),
         )
         await self._abort((Undo(failure=failure, positions=failing.positions),))
