@@ -24,6 +24,7 @@ _ORDER: Final = (
     "test_policy",
     "test_sending",
     "test_transfer_list",
+    "test_batch_file",
     "test_timelines",
     "test_attention_list",
     "test_page_figures",

@@ -49,7 +49,7 @@ async def start(api: PublicApi, *transfers: Json) -> str:
 
 async def until(api: PublicApi, batch_id: str, condition: Callable[[Json], bool]) -> Json:
     async with asyncio.timeout(ENDS_WITHIN_SECONDS):
-        while not condition(batch := await api.get(f"/transfer-batches/{batch_id}")):
+        while not condition(batch := await api.get(f"/transfer-batches/{batch_id}")):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
     return batch
 

@@ -1,6 +1,7 @@
 /** The page's composition root: state, what changes it, and which part of the page shows what. */
 import { render } from "./vendor/lit-html/lit-html.js";
 import { get } from "./state/api.js";
+import { BatchSending, NO_FILE } from "./state/batch-sending.js";
 import { Crashes } from "./state/crashes.js";
 import { Entries } from "./state/entries.js";
 import { Feed } from "./state/feed.js";
@@ -13,6 +14,7 @@ import { TransferList } from "./state/transfer-list.js";
 import { isFinal, STATUSES } from "./text/statuses.js";
 import { announce } from "./views/announcements.js";
 import { attentionView } from "./views/attention-view.js";
+import { batchView } from "./views/batch-view.js";
 import { bannerView, connectionView } from "./views/connection-view.js";
 import { followView } from "./views/follow-view.js";
 import { moneyView } from "./views/money-view.js";
@@ -44,6 +46,7 @@ const store = new Store({
   entries: null,
   followed: null,
   send: { order: FIRST_ORDER, isUnderWay: false, problem: null },
+  batch: NO_FILE,
   list: { status: "", account: "", page: null, isOlder: false, problem: null },
 });
 
@@ -56,6 +59,7 @@ const sending = new Sending(store, {
   },
   onRefused: (problem) => requestAnimationFrame(() => focusFirstError(place("send"), problem)),
 });
+const batches = new BatchSending(store);
 const entries = new Entries(store);
 const moreAccounts = new MoreAccounts(store);
 const list = new TransferList(store);
@@ -79,6 +83,7 @@ function draw(state) {
   render(followView(state, selection), place("follow-content"));
   render(moneyView(state, { entries, moreAccounts }), place("money-content"));
   render(workersView(state, { crashes }), place("workers-content"));
+  render(batchView(state, batches), place("batch-content"));
   render(transfersView(state, list), place("transfers-content"));
   render(attentionView(state, retries), place("attention-content"));
   place("attention").hidden = !state.attention?.items.length;
@@ -113,6 +118,7 @@ async function start() {
   await Promise.race([askForSettings(), new Promise((resume) => setTimeout(resume, PATIENCE_MILLISECONDS))]);
   feed.open();
   selection.followAddress();
+  batches.followAddress();
   store.onChange(draw);
   tick(0);
 }

@@ -20,12 +20,14 @@ export class ApiProblem extends Error {
   }
 }
 
-export const get = (path) => call("GET", path);
+export const get = (path) => call(path, request("GET"));
 
-export const post = (path, body, headers = {}) => call("POST", path, body, headers);
+export const post = (path, body, headers = {}) => call(path, request("POST", JSON.stringify(body), "application/json", headers));
 
-async function call(method, path, body, headers = {}) {
-  const response = await fetch(path, request(method, body, headers)).catch(() => {
+export const postText = (path, text, type, headers = {}) => call(path, request("POST", text, type, headers));
+
+async function call(path, options) {
+  const response = await fetch(path, options).catch(() => {
     throw new ApiProblem({ detail: "No answer: the gateway can't be reached." });
   });
   learnFrom(response);
@@ -35,8 +37,8 @@ async function call(method, path, body, headers = {}) {
   throw new ApiProblem({ status: response.status, code: answer?.code, detail, errors: answer?.errors });
 }
 
-function request(method, body, headers) {
+function request(method, body, type, headers = {}) {
   const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   if (body === undefined) return { method, headers, signal };
-  return { method, signal, headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  return { method, signal, headers: { ...headers, "Content-Type": type }, body };
 }

@@ -75,7 +75,7 @@ export function bodyOf(order) {
 const OPTIONAL = new Set(["reference", "scenario"]);
 
 /** `randomUUID` is there only on https and localhost. */
-function newKey() {
+export function newKey() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
