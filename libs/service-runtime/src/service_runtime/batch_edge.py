@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from temporalio.exceptions import ApplicationError
 from transfer_contract.batches import (
     BatchItems,
@@ -21,8 +23,9 @@ from transfer_contract.batches import (
 from transfer_contract.steps import Decision, Failure, StepError, StepRow, refusal_of
 from transfer_contract.transfers import Scenario
 
-from service_runtime.activity_edge import Attempt, decide, this_attempt
+from service_runtime.activity_edge import Attempt, this_attempt
 from service_runtime.activity_interceptor import step_error
+from service_runtime.database import DATABASE_AWAY, in_transaction
 
 Answer = TypeVar("Answer")
 
@@ -83,12 +86,13 @@ def decide_apart(
     if not asked:
         return {}, {}
     try:
-        answers = decide(engine, lambda connection: work(connection, asked))
-    except ApplicationError as error:
-        if error.type != "database_error":
-            raise
+        answers = in_transaction(engine, lambda connection: work(connection, asked))
+    except DATABASE_AWAY as error:
+        raise ApplicationError("the database doesn't answer", type="database_unavailable") from error
+    except DBAPIError as error:
         if len(asked) == 1:
-            return {}, {asked[0]: step_error(error)}
+            structlog.get_logger().error("the database refused a step", transfer_id=asked[0], error=str(error.orig))
+            return {}, {asked[0]: StepError(code="database_error", detail="the database refused the step")}
     else:
         return dict(zip(asked, answers, strict=True)), {}
     middle = len(asked) // 2
