@@ -1,0 +1,91 @@
+"""The ways to run one transfer that are compared, each from its start to the moment at which its caller knows the end."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+from benchmark.floor import FLOOR, floor_queue
+from benchmark.keep_alive_client import KeepAliveClient
+from benchmark.load import Transfer
+from benchmark.sample import SAMPLE_QUEUE, MoneyTransfer, PaymentDetails
+from temporalio.client import Client
+from transfer_contract.identity import transfer_id_from_key
+from transfer_contract.names import TRANSFER_MONEY, TaskQueue, workflow_id
+from transfer_contract.steps import FinalStatus
+from transfer_contract.transfers import TransferMemo, TransferRequest, TransferResult
+from workflow_handler.policies import PRODUCTION
+
+Pairs = Sequence[tuple[str, str]]
+"""Source and destination accounts. One of them is taken after the other, so that few transfers wait for each other."""
+
+WAIT_SECONDS: Final = 30
+
+
+def floor(client: Client) -> Transfer:
+    """Until the workflow's result."""
+
+    async def transfer(number: int) -> None:
+        await client.execute_workflow(FLOOR, id=f"floor-{uuid4()}", task_queue=floor_queue(TaskQueue.TRANSFERS))
+
+    return transfer
+
+
+def saga(client: Client, pairs: Pairs) -> Transfer:
+    """`TransferMoney`, started as workflow-handler does it, until its result."""
+
+    async def transfer(number: int) -> None:
+        source, destination = pairs[number % len(pairs)]
+        request = TransferRequest(
+            transfer_id=transfer_id_from_key(str(uuid4())),
+            source_account=source,
+            destination_account=destination,
+            amount_minor=1,
+            currency="EUR",
+            created_at=datetime.now(UTC),
+        )
+        result: TransferResult = await client.execute_workflow(
+            TRANSFER_MONEY,
+            args=[request, PRODUCTION],
+            id=workflow_id(request.transfer_id),
+            task_queue=TaskQueue.TRANSFERS,
+            memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
+            result_type=TransferResult,
+        )
+        if result.status is not FinalStatus.COMPLETED:
+            raise AssertionError(result)
+
+    return transfer
+
+
+def post(gateway: KeepAliveClient, pairs: Pairs) -> Transfer:
+    """`POST /transfers` with a key and `Prefer: wait`, until the answer: that is when the `release` row is applied."""
+
+    async def transfer(number: int) -> None:
+        source, destination = pairs[number % len(pairs)]
+        order = {"source_account": source, "destination_account": destination, "amount": "0.01", "currency": "EUR"}
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": str(uuid4()),
+            "Prefer": f"wait={WAIT_SECONDS}",
+        }
+        status = 503
+        while status in (202, 503):  # overloaded: it is repeated with its key, as the API says
+            status, body = await gateway.request("POST", "/transfers", json.dumps(order).encode(), headers)
+        if status != 200 or json.loads(body)["status"] != FinalStatus.COMPLETED:
+            raise AssertionError(f"{status} {body.decode()}")
+
+    return transfer
+
+
+def sample(client: Client) -> Transfer:
+    """Until the workflow's result."""
+
+    async def transfer(number: int) -> None:
+        details = PaymentDetails("85-150", "43-812", 250, str(uuid4()))
+        await client.execute_workflow(
+            MoneyTransfer.run, details, id=f"transfer-{details.reference_id}", task_queue=SAMPLE_QUEUE
+        )
+
+    return transfer

@@ -1,0 +1,78 @@
+"""A closed loop: so many transfers at once, each followed by the next, and what a window of it shows."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from benchmark.process_cpu import Pids, cpu_seconds, machine_busy_seconds
+
+ENOUGH: Final = 20
+"""Of fewer transfers a window says nothing: on a machine that is busy with something else it lasts longer."""
+
+Transfer = Callable[[int], Awaitable[None]]
+"""Runs one transfer, the how manyth it is told, from its start to its end. Raises where it doesn't complete."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was measured while `at_once` transfers were under way all the time. Times in milliseconds."""
+
+    at_once: int
+    transfers: int
+    per_second: float
+    p50_ms: float
+    p95_ms: float
+    cpu_ms: dict[str, float]
+    """Per transfer, by process."""
+    others_cpu: float
+    """Processors that were busy with anything else: what disturbed the measurement."""
+
+    @property
+    def total_cpu_ms(self) -> float:
+        return sum(self.cpu_ms.values())
+
+
+async def measure(transfer: Transfer, *, at_once: int, seconds: float, settle_seconds: float, pids: Pids) -> Window:
+    """Runs for both times; only the transfers that end in the second one count, `ENOUGH` at least."""
+    durations: list[float] = []
+    stopping = asyncio.Event()
+
+    async def one_after_the_other(number: int) -> None:
+        while not stopping.is_set():
+            started = time.perf_counter()
+            await transfer(number)
+            durations.append(time.perf_counter() - started)
+            number += at_once
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(at_once):
+            group.create_task(one_after_the_other(number))
+        await asyncio.sleep(settle_seconds)
+        durations.clear()
+        began, cpu, busy = time.perf_counter(), cpu_seconds(pids), machine_busy_seconds()
+        await asyncio.sleep(seconds)
+        while len(durations) < ENOUGH:
+            await asyncio.sleep(seconds / 10)
+        ended = [*durations]
+        took = time.perf_counter() - began
+        used = {name: after - cpu[name] for name, after in cpu_seconds(pids).items()}
+        others = max(0.0, machine_busy_seconds() - busy - sum(used.values())) / took
+        stopping.set()
+    return _window(at_once, ended, took, used, others)
+
+
+def _window(at_once: int, durations: list[float], seconds: float, used: dict[str, float], others: float) -> Window:
+    count = len(durations)
+    cuts = statistics.quantiles(durations, n=20, method="inclusive")
+    return Window(
+        at_once=at_once,
+        transfers=count,
+        per_second=count / seconds,
+        p50_ms=statistics.median(durations) * 1000,
+        p95_ms=cuts[18] * 1000,
+        cpu_ms={name: spent * 1000 / count for name, spent in used.items()},
+        others_cpu=others,
+    )
