@@ -50,7 +50,7 @@ async def _rounds(world: World, arguments: argparse.Namespace, console: Console)
     idle = process_cpu.cpu_seconds(world.pids)
     await asyncio.sleep(arguments.seconds)
     now = process_cpu.cpu_seconds(world.pids)
-    print({name: round((now[name]-idle[name])/arguments.seconds*1000) for name in now})
+    print({name: round((now[name] - idle[name]) / arguments.seconds * 1000) for name in now})
     names: Sequence[str] = arguments.lanes or list(world.lanes)
     for number in range(arguments.rounds):
         for load in arguments.loads:

@@ -1,8 +1,14 @@
 """A client whose own cost doesn't show: HTTP/1.1 on connections that stay open, nothing else."""
 
 import asyncio
+import time
 from collections.abc import Mapping
-from typing import Self
+from typing import Final, Self
+
+IDLE_SECONDS: Final = 5
+"""An older connection may just be closed by the other side."""
+
+_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class KeepAliveClient:
@@ -10,27 +16,34 @@ class KeepAliveClient:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[float, _Connection]] = []
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        for _, writer in self._idle:
+        for _, (_, writer) in self._idle:
             writer.close()
 
     async def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Status and body. Raises OSError or EOFError where the connection breaks."""
-        connection = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
-        reader, writer = connection
+        reader, writer = connection = self._kept() or await asyncio.open_connection(self._host, self._port)
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}:{self._port}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         answer = await _answer(reader)
-        self._idle.append(connection)
+        self._idle.append((time.monotonic(), connection))
         return answer
+
+    def _kept(self) -> _Connection | None:
+        while self._idle:
+            since, connection = self._idle.pop()
+            if time.monotonic() - since < IDLE_SECONDS:
+                return connection
+            connection[1].close()
+        return None
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:

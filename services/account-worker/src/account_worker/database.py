@@ -5,69 +5,79 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import ARRAY, Connection, RowMapping, Text, select, text
-from sqlalchemy import bindparam as parameter
+from service_runtime.database import Statement
+from sqlalchemy import Connection
 from transfer_contract.steps import Decision, Step, StepRow
 from transfer_contract.transfers import TransferRequest
 
 from account_worker.books import Books, LockedAccount, LockedTransfer, StoredTransfer
-from account_worker.models import accounts, among, transfers
 
-_STORE_AND_LOCK = text("""
+_STORE_AND_LOCK = Statement("""
     INSERT INTO transfers (transfer_id, fingerprint, source_account, destination_account, amount_minor, currency,
                            reference, scenario, created_at)
     SELECT transfer_id, fingerprint, source_account, destination_account, amount_minor, currency,
            reference, scenario, created_at
-    FROM json_populate_recordset(NULL::transfers, CAST(:transfers AS json))
+    FROM json_populate_recordset(NULL::transfers, %(transfers)s::json)
     ORDER BY transfer_id
     ON CONFLICT (transfer_id) DO UPDATE SET fingerprint = transfers.fingerprint WHERE FALSE
 """)
 """Stores the ones that are new and locks the others as they are: DO UPDATE locks a row even where it updates none."""
 
-_LOAD = text("""
+_LOCK = Statement("""
+    SELECT FROM transfers WHERE transfer_id = ANY (%(transfer_ids)s) ORDER BY transfer_id FOR UPDATE
+""")
+
+_LOAD = Statement("""
     SELECT CAST(statement_timestamp() AS text), transfer_id, fingerprint, source_account, destination_account,
            amount_minor, currency, final_status IS NOT NULL, step, decision,
-           CASE WHEN step = :step
+           CASE WHEN step = %(step)s
                 THEN json_build_object('forward', forward, 'compensation', compensation, 'failure', failure) END
-    FROM unnest(:transfer_ids) AS asked (transfer_id)
+    FROM unnest(%(transfer_ids)s::text[]) AS asked (transfer_id)
     LEFT JOIN transfers USING (transfer_id)
     LEFT JOIN decisions USING (transfer_id)
-""").bindparams(parameter("transfer_ids", type_=ARRAY(Text)))
+""")
 """A line for each of a transfer's rows, or one without a row. The whole row only of the step at hand."""
 
-_WRITE = text("""
+_LOCK_ACCOUNTS = Statement("""
+    SELECT id, currency, balance_minor, held_minor, status = 'open', kind = 'treasury'
+    FROM accounts WHERE id = ANY (%(account_ids)s) ORDER BY id FOR UPDATE
+""")
+
+_WRITE = Statement("""
     WITH money AS (
         UPDATE accounts SET balance_minor = moved.balance_minor, held_minor = moved.held_minor
-        FROM json_populate_recordset(NULL::accounts, CAST(:accounts AS json)) AS moved
+        FROM json_populate_recordset(NULL::accounts, %(accounts)s::json) AS moved
         WHERE accounts.id = moved.id
     ), ends AS (
         UPDATE transfers SET final_status = ended.final_status, finished_at = ended.finished_at
         FROM (
             SELECT unnest(transfer_ids) AS transfer_id, final_status, finished_at
-            FROM json_to_recordset(CAST(:ends AS json))
+            FROM json_to_recordset(%(ends)s::json)
                 AS alike (transfer_ids text[], final_status text, finished_at timestamptz)
         ) AS ended
         WHERE transfers.transfer_id = ended.transfer_id
+        RETURNING pg_notify('transfer_ends', left(transfers.transfer_id, 36))
     )
     INSERT INTO decisions (transfer_id, step, decision, forward, compensation, failure)
     SELECT unnest(transfer_ids), step, decision, forward, compensation, failure
-    FROM json_to_recordset(CAST(:decisions AS json))
+    FROM json_to_recordset(%(decisions)s::json)
         AS alike (transfer_ids text[], step text, decision text, forward jsonb, compensation jsonb, failure jsonb)
     ON CONFLICT (transfer_id, step) DO UPDATE
         SET decision = EXCLUDED.decision, compensation = EXCLUDED.compensation, failure = EXCLUDED.failure
 """)
-"""The decision rows, the money and the ends are one statement: there is no way to write one without the others."""
+"""The decision rows, the money and the ends are one statement: there is no way to write one without the others.
+
+Who waits for an end is told of it by the commit (`endings`): of a batch's chunk by one message, with the batch's id."""
 
 
 def store_and_lock_transfers(connection: Connection, requests: Iterable[TransferRequest]) -> None:
     """The first row of a transfer, tombstone included, stores the whole request and its fingerprint (rule 3)."""
-    rows = [request.model_dump(mode="json") | {"fingerprint": request.fingerprint} for request in requests]
-    connection.execute(_STORE_AND_LOCK, {"transfers": to_json(rows).decode()})
+    rows = [request.model_dump() | {"fingerprint": request.fingerprint} for request in requests]
+    _STORE_AND_LOCK.run(connection, transfers=to_json(rows).decode())
 
 
 def lock_transfers(connection: Connection, transfer_ids: Collection[str]) -> None:
-    column = transfers.c.transfer_id
-    connection.execute(select(column).where(among(column, transfer_ids)).order_by(column).with_for_update())
+    _LOCK.run(connection, transfer_ids=list(transfer_ids))
 
 
 def load_transfers(
@@ -78,7 +88,7 @@ def load_transfers(
     A statement of its own, after the one that locked: what another transaction committed while that one waited for
     its lock is seen only by a statement that started later.
     """
-    found = connection.execute(_LOAD, {"transfer_ids": list(transfer_ids), "step": step}).all()
+    found = _LOAD.run(connection, transfer_ids=list(transfer_ids), step=step.value)
     loaded: dict[str, LockedTransfer] = {}
     for _, transfer_id, fingerprint, *stored, is_final, its_step, decision, whole_row in found:
         if fingerprint is None:
@@ -101,8 +111,7 @@ _DECISIONS = {decision.value: decision for decision in Decision}
 
 def lock_accounts(connection: Connection, account_ids: Collection[str]) -> list[LockedAccount]:
     """Those that exist, as they are once the lock is held."""
-    query = select(accounts).where(among(accounts.c.id, account_ids)).order_by(accounts.c.id).with_for_update()
-    return [_locked_account(row) for row in connection.execute(query).mappings()]
+    return [LockedAccount(*row) for row in _LOCK_ACCOUNTS.run(connection, account_ids=list(account_ids))]
 
 
 def write_changes(connection: Connection, books: Books) -> None:
@@ -113,7 +122,7 @@ def write_changes(connection: Connection, books: Books) -> None:
         for account in books.moved_accounts
     ]
     changes = {"decisions": _alike_rows(books.written_rows), "accounts": moved, "ends": _alike_ends(books)}
-    connection.execute(_WRITE, {name: to_json(rows).decode() for name, rows in changes.items()})
+    _WRITE.run(connection, **{name: to_json(rows).decode() for name, rows in changes.items()})
 
 
 def _alike_rows(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
@@ -135,14 +144,3 @@ def _alike_ends(books: Books) -> list[dict[str, Any]]:
             alike[key] = {"transfer_ids": [], "final_status": end.final_status, "finished_at": end.finished_at}
         alike[key]["transfer_ids"].append(end.transfer_id)
     return list(alike.values())
-
-
-def _locked_account(row: RowMapping) -> LockedAccount:
-    return LockedAccount(
-        id=row["id"],
-        currency=row["currency"],
-        balance_minor=row["balance_minor"],
-        held_minor=row["held_minor"],
-        is_open=row["status"] == "open",
-        is_treasury=row["kind"] == "treasury",
-    )

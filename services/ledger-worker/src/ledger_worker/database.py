@@ -5,29 +5,28 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import ARRAY, Connection, Text, select, text
-from sqlalchemy import bindparam as parameter
+from service_runtime.database import Statement
+from sqlalchemy import Connection
 from transfer_contract.steps import Step, StepRow
 from transfer_contract.transfers import TransferRequest
 
 from ledger_worker.ledger import Ledger, LedgerAccount, StoredTransfer, Transfer
-from ledger_worker.models import among, ledger_accounts
 
-_STORE_AND_LOCK_TRANSFERS = text("""
+_STORE_AND_LOCK_TRANSFERS = Statement("""
     INSERT INTO transfers (transfer_id, fingerprint, source_account, destination_account, amount_minor, currency,
                            reference, scenario, created_at)
     SELECT transfer_id, fingerprint, source_account, destination_account, amount_minor, currency,
            reference, scenario, created_at
-    FROM json_populate_recordset(NULL::transfers, CAST(:transfers AS json))
+    FROM json_populate_recordset(NULL::transfers, %(transfers)s::json)
     ORDER BY transfer_id
     ON CONFLICT (transfer_id) DO UPDATE SET fingerprint = transfers.fingerprint WHERE FALSE
 """)
 """Stores the new ones and locks the others as they are: DO UPDATE locks a row even where WHERE keeps it unchanged."""
 
-_OPEN_AND_LOCK_ACCOUNTS = text("""
+_OPEN_AND_LOCK_ACCOUNTS = Statement("""
     WITH undecided AS (
         SELECT source_account, destination_account FROM transfers
-        WHERE transfer_id = ANY (:transfer_ids)
+        WHERE transfer_id = ANY (%(transfer_ids)s)
         AND NOT EXISTS (SELECT FROM decisions WHERE decisions.transfer_id = transfers.transfer_id)
     )
     INSERT INTO ledger_accounts (id)
@@ -36,27 +35,29 @@ _OPEN_AND_LOCK_ACCOUNTS = text("""
 """)
 """A new account's row is there before its first entry, or two first entries would have nothing to wait for."""
 
-_LOAD = text("""
+_LOAD = Statement("""
     SELECT CAST(statement_timestamp() AS text), transfers.transfer_id, source_account, destination_account,
            amount_minor, currency, scenario, decision, forward, compensation
     FROM transfers LEFT JOIN decisions USING (transfer_id)
-    WHERE transfers.transfer_id = ANY (:transfer_ids)
-""").bindparams(parameter("transfer_ids", type_=ARRAY(Text)))
+    WHERE transfers.transfer_id = ANY (%(transfer_ids)s)
+""")
 
-_WRITE = text("""
+_LOAD_ACCOUNTS = Statement("SELECT id, currency, balance_minor FROM ledger_accounts WHERE id = ANY (%(account_ids)s)")
+
+_WRITE = Statement("""
     WITH new_rows AS (
         INSERT INTO decisions (transfer_id, decision, forward, compensation)
         SELECT unnest(transfer_ids), decision, forward, compensation
-        FROM json_to_recordset(CAST(:rows AS json))
+        FROM json_to_recordset(%(rows)s::json)
             AS alike (transfer_ids text[], decision text, forward jsonb, compensation jsonb)
     ), new_entries AS (
         INSERT INTO entries (transfer_id, account_id, amount_minor, balance_after_minor, currency, created_at)
         SELECT transfer_id, account_id, amount_minor, balance_after_minor, currency, created_at
-        FROM json_populate_recordset(NULL::entries, CAST(:entries AS json)) WITH ORDINALITY
+        FROM json_populate_recordset(NULL::entries, %(entries)s::json) WITH ORDINALITY
         ORDER BY ordinality
     )
     UPDATE ledger_accounts SET currency = changed.currency, balance_minor = changed.balance_minor
-    FROM json_populate_recordset(NULL::ledger_accounts, CAST(:accounts AS json)) AS changed
+    FROM json_populate_recordset(NULL::ledger_accounts, %(accounts)s::json) AS changed
     WHERE ledger_accounts.id = changed.id
 """)
 """One statement, as the database demands: it refuses a row without its entries, and entries without their row."""
@@ -65,12 +66,12 @@ _WRITE = text("""
 def store_and_lock_transfers(connection: Connection, requests: Collection[TransferRequest]) -> None:
     """The first row of a transfer, tombstone included, stores the whole request and its fingerprint (rule 3)."""
     rows = [dict(request) | {"fingerprint": request.fingerprint} for request in requests]
-    connection.execute(_STORE_AND_LOCK_TRANSFERS, {"transfers": to_json(rows).decode()})
+    _STORE_AND_LOCK_TRANSFERS.run(connection, transfers=to_json(rows).decode())
 
 
 def open_and_lock_accounts(connection: Connection, transfer_ids: Collection[str]) -> None:
     """Both accounts of each transfer that has no row yet."""
-    connection.execute(_OPEN_AND_LOCK_ACCOUNTS, {"transfer_ids": list(transfer_ids)})
+    _OPEN_AND_LOCK_ACCOUNTS.run(connection, transfer_ids=list(transfer_ids))
 
 
 def load_ledger(connection: Connection, transfer_ids: Collection[str], *, with_accounts: bool) -> Ledger:
@@ -79,7 +80,7 @@ def load_ledger(connection: Connection, transfer_ids: Collection[str], *, with_a
     Statements of their own: what another transaction committed while a statement waited for its lock is seen only by
     a statement that started later.
     """
-    found = connection.execute(_LOAD, {"transfer_ids": list(transfer_ids)}).all()
+    found = _LOAD.run(connection, transfer_ids=list(transfer_ids))
     stored: dict[str, StoredTransfer] = {}
     rows: dict[str, StepRow] = {}
     for _, transfer_id, *request, decision, forward, compensation in found:
@@ -103,7 +104,7 @@ def write_changes(connection: Connection, ledger: Ledger) -> None:
         "entries": ledger.new_entries,
         "accounts": ledger.changed_accounts,
     }
-    connection.execute(_WRITE, {name: to_json(rows).decode() for name, rows in changes.items()})
+    _WRITE.run(connection, **{name: to_json(rows).decode() for name, rows in changes.items()})
 
 
 def _alike(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
@@ -119,5 +120,5 @@ def _alike(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
 
 def _load_accounts(connection: Connection, requests: Collection[Transfer]) -> dict[str, LedgerAccount]:
     account_ids = {r.source_account for r in requests} | {r.destination_account for r in requests}
-    found = connection.execute(select(ledger_accounts).where(among(ledger_accounts.c.id, account_ids)))
-    return {row.id: LedgerAccount(row.id, row.currency, row.balance_minor) for row in found}
+    found = _LOAD_ACCOUNTS.run(connection, account_ids=list(account_ids))
+    return {row.id: LedgerAccount(*row) for row in found}
