@@ -2,6 +2,7 @@
 #   GATEWAY_PORT (8080), TEMPORAL_UI_PORT (8233): the published ports    LOCAL_DIR (.local): data and logs
 #   SERVICE: one of the processes that `make ps` lists                   PYTEST_ARGS: passed on by `make test`
 #   DATABASE: accounts or ledger, for `make sql`
+#   BENCHMARK_ARGS: passed on by `make benchmark` (--smoke; --rounds, --seconds, --lanes, --loads, --output)
 #   DEMO_ARGS: passed on by `make demo` (--no-pause: without a key press between the chapters)
 
 export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR
@@ -14,7 +15,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos kill-matrix mutations proof nightly runtime development
+.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots benchmark test chaos kill-matrix mutations proof nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -63,6 +64,9 @@ check: development ## Formatting, lint, types, layering, lock file, compose file
 
 screenshots: development ## The README's pictures, taken in a browser from what runs: make up
 	@$(BIN)/python tests/browser/screenshots.py
+
+benchmark: development ## How fast transfers are, beside the floor and the official samples' shape
+	@PYTHONPATH=tests:deploy/local $(BIN)/python -m benchmark $(BENCHMARK_ARGS)
 
 test: development ## All tests; those that need Docker or a browser say why they are skipped without
 	$(BIN)/pytest -n 3 -m 'not system and not browser and not compose and not chaos and not kill_matrix and not mutations and not nightly' $(PYTEST_ARGS)

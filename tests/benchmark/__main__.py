@@ -1,81 +1,77 @@
-"""`make benchmark`: measures the lanes in turns, tells tables and ratios, keeps the results."""
+"""`make benchmark`: measures the lanes in turns, tells tables, goals and ratios, keeps JSON, plot and tables."""
 
 import argparse
-import asyncio
+import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import uvloop
-from benchmark import process_cpu, results, tables
-from benchmark.load import measure
-from benchmark.results import Measured, Results
-from benchmark.worlds import World, embedded_world
+from benchmark import goals, results, tables
+from benchmark.plot import plot
+from benchmark.results import Results
+from benchmark.rounds import Plan, run_rounds
+from benchmark.worlds import LANES, embedded_world
 from rich.console import Console
 from stack import ROOT
 
-LOADS = (1, 8, 50)
-"""Transfers at once: one after the other, a few, and more than anything here can work on at a time."""
+RECORDED: Final = ROOT / "docs" / "performance"
+_SMOKE: Final = Plan(rounds=1, seconds=5, loads=(50,), lanes=LANES)
+_AGAIN: Final = 3
+"""A smoke whose ratios have fallen is measured longer before it fails: its minute may have been a bad one."""
 
 
-def main() -> None:
-    arguments = _arguments()
-    uvloop.run(_run(arguments))
-
-
-def _arguments() -> argparse.Namespace:
+def main() -> str | int:
     parser = argparse.ArgumentParser(prog="make benchmark", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=6, help="of each window")
-    parser.add_argument("--lanes", nargs="*", help="only these")
-    parser.add_argument("--loads", nargs="*", type=int, default=LOADS, help="transfers at once")
-    parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder")
-    return parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=8, help="of each window")
+    parser.add_argument("--lanes", nargs="*", default=LANES, choices=LANES)
+    parser.add_argument("--loads", nargs="*", type=int, default=[1, 8, 50], help="transfers at once")
+    parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder for the results")
+    parser.add_argument("--smoke", action="store_true", help="a minute; fails where a ratio has fallen by 30 %%")
+    arguments = parser.parse_args()
+    plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
+    fallen = uvloop.run(_smoke() if arguments.smoke else _measure(plan, arguments.output))
+    return f"error: {'; '.join(fallen)}" if fallen else 0
 
 
-async def _run(arguments: argparse.Namespace) -> None:
-    console = Console(width=160)
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        Path(folder).chmod(0o755)
+async def _measure(plan: Plan, output: Path) -> list[str]:
+    """Nothing is compared: the tables say which goals are met."""
+    console = Console(width=180)
+    with _folder() as folder:
         async with embedded_world(Path(folder)) as world:
-            found = await _rounds(world, arguments, console)
-    results.save(arguments.output / f"{found.world}.json", found)
-    for table in (tables.speed(found), tables.cpu(found)):
-        console.print(table.as_rich())
+            found = Results.of_now(world.name)
+            await run_rounds(world, plan, found=found, say=console.print)
+    results.save(output / f"{found.world}.json", found)
+    (output / f"{found.world}.svg").write_text(plot(found))
+    told = [tables.speed(found), tables.cpu(found), goals.goals(found)]
+    (output / f"{found.world}.md").write_text("\n".join(f"{rows.title}:\n\n{rows.as_markdown()}" for rows in told))
+    for rows in told:
+        console.print(rows.as_rich())
+    return []
 
 
-async def _rounds(world: World, arguments: argparse.Namespace, console: Console) -> Results:
-    found = Results.of_now(world.name)
-    idle = process_cpu.cpu_seconds(world.pids)
-    await asyncio.sleep(arguments.seconds)
-    now = process_cpu.cpu_seconds(world.pids)
-    print({name: round((now[name] - idle[name]) / arguments.seconds * 1000) for name in now})
-    names: Sequence[str] = arguments.lanes or list(world.lanes)
-    for number in range(arguments.rounds):
-        for load in arguments.loads:
-            for lane in _turned(names, number):
-                window = await measure(
-                    world.lanes[lane],
-                    at_once=load,
-                    seconds=arguments.seconds,
-                    settle_seconds=arguments.seconds / 4,
-                    pids=world.pids,
-                )
-                found.measured.append(Measured(number, lane, window))
-                console.print(
-                    f"{number + 1}/{arguments.rounds} {lane:7} {load:3} at once: {window.per_second:6.1f}/s  "
-                    f"p50 {window.p50_ms:5.0f} ms  p95 {window.p95_ms:5.0f} ms  cpu {window.total_cpu_ms:5.1f} ms  "
-                    f"(others: {window.others_cpu:.2f} processors)"
-                )
-    return found
+async def _smoke() -> list[str]:
+    console = Console(width=180)
+    recorded = results.load(RECORDED / "embedded.json")
+    with _folder() as folder:
+        async with embedded_world(Path(folder)) as world:
+            found = Results.of_now(world.name)
+            await run_rounds(world, _SMOKE, found=found, say=console.print)
+            if goals.fallen(found, recorded):
+                console.print("A ratio has fallen: measuring longer.")
+                await run_rounds(world, replace(_SMOKE, rounds=_AGAIN), found=found, say=console.print)
+    console.print(goals.ratios(found, recorded).as_rich())
+    return goals.fallen(found, recorded)
 
 
-def _turned(names: Sequence[str], by: int) -> list[str]:
-    """Another one begins each round, so that what comes and goes on the machine meets all alike."""
-    start = by % len(names)
-    return [*names[start:], *names[:start]]
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """PostgreSQL, which doesn't run as root, has to come through."""
+    folder = tempfile.TemporaryDirectory(prefix="benchmark-")
+    Path(folder.name).chmod(0o755)
+    return folder
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What the product is held to: each goal against what a run has found. Ratios of what ran side by side, where possible."""
+"""What the product is held to, and what a run has found of it: ratios of what ran side by side, where possible."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ GOALS: Final = (
         is_at_least=False,
     ),
     Goal(
-        "post − saga: p50 in ms, one at a time",
+        "post minus saga: p50 in ms, one at a time",
         frozenset({"saga", "post"}),
         lambda found: found.difference("post", "saga", 1, "p50_ms"),
         5,
@@ -69,6 +69,14 @@ def goals(found: Results) -> Rows:
             limit = f"{'≥' if goal.is_at_least else '≤'} {goal.limit:g}"
             body.append([goal.text, f"{value:.2f}", limit, "met" if goal.is_met(value) else "missed"])
     return Rows(f"Goals ({found.world})", ["", "measured", "goal", ""], body)
+
+
+def ratios(found: Results, recorded: Results) -> Rows:
+    body = [
+        [f"{lane} / {other}", *(f"{_saturated(lane, other)(results):.2f}" for results in (found, recorded))]
+        for lane, other in _RECORDED_RATIOS
+    ]
+    return Rows("Ratios of transfers a second", ["", "now", "recorded"], body)
 
 
 def fallen(found: Results, recorded: Results) -> list[str]:

@@ -1,4 +1,4 @@
-"""The ways to run one transfer that are compared, each from its start to the moment at which its caller knows the end."""
+"""The ways to run one transfer that are compared, each from its start until its caller knows the end."""
 
 import json
 from collections.abc import Sequence
@@ -53,14 +53,13 @@ def saga(client: Client, pairs: Pairs) -> Transfer:
             memo={TransferMemo.KEY: TransferMemo(transfer=request, fingerprint=request.fingerprint)},
             result_type=TransferResult,
         )
-        if result.status is not FinalStatus.COMPLETED:
-            raise AssertionError(result)
+        assert result.status is FinalStatus.COMPLETED, result
 
     return transfer
 
 
 def post(gateway: KeepAliveClient, pairs: Pairs) -> Transfer:
-    """`POST /transfers` with a key and `Prefer: wait`, until the answer: that is when the `release` row is applied."""
+    """`POST /transfers` with a key and `Prefer: wait`, until the answer says `completed`."""
 
     async def transfer(number: int) -> None:
         source, destination = pairs[number % len(pairs)]
@@ -73,8 +72,8 @@ def post(gateway: KeepAliveClient, pairs: Pairs) -> Transfer:
         status = 503
         while status in (202, 503):  # overloaded: it is repeated with its key, as the API says
             status, body = await gateway.request("POST", "/transfers", json.dumps(order).encode(), headers)
-        if status != 200 or json.loads(body)["status"] != FinalStatus.COMPLETED:
-            raise AssertionError(f"{status} {body.decode()}")
+        assert status == 200, body
+        assert json.loads(body)["status"] == FinalStatus.COMPLETED, body
 
     return transfer
 

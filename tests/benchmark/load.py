@@ -54,11 +54,10 @@ async def measure(transfer: Transfer, *, at_once: int, seconds: float, settle_se
         durations.clear()
         began, cpu, busy = time.perf_counter(), cpu_seconds(pids), machine_busy_seconds()
         await asyncio.sleep(seconds)
-        while len(durations) < ENOUGH:
-            await asyncio.sleep(seconds / 10)
-        ended = [*durations]
-        took = time.perf_counter() - began
+        while len(durations) < ENOUGH:  # noqa: ASYNC110 - a poll a second disturbs less than a condition a transfer
+            await asyncio.sleep(1)
         used = {name: after - cpu[name] for name, after in cpu_seconds(pids).items()}
+        took, ended = time.perf_counter() - began, [*durations]
         others = max(0.0, machine_busy_seconds() - busy - sum(used.values())) / took
         stopping.set()
     return _window(at_once, ended, took, used, others)

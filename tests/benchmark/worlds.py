@@ -26,6 +26,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from transfer_contract.names import TaskQueue
 
+LANES: Final = ("floor", "saga", "post", "sample")
+"""What every world has. A lane is added here and in the world's `lanes`."""
+
 PAIRS: Final = 50
 _OPENED_AT_ONCE: Final = 5
 _START_SECONDS: Final = 60
@@ -95,7 +98,7 @@ async def _sample(folder: Path) -> AsyncIterator[tuple[Client, dict[str, int]]]:
 
 
 @contextmanager
-def _module(name: str, argument: str, log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _module(name: str, argument: str, log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     path = os.pathsep.join(str(ROOT / folder) for folder in ("tests", "deploy/local"))
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -138,6 +141,5 @@ async def _accounts(gateway_url: str) -> Pairs:
 @asynccontextmanager
 async def _gateway(url: str) -> AsyncIterator[KeepAliveClient]:
     address = urlsplit(url)
-    assert address.hostname is not None and address.port is not None
-    async with KeepAliveClient(address.hostname, address.port) as client:
+    async with KeepAliveClient(address.hostname or "", address.port or 80) as client:
         yield client

@@ -8,7 +8,6 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 from temporalio.worker import Worker
-from transfer_contract.names import TaskQueue
 
 from service_runtime.activity_interceptor import StepInterceptor
 from service_runtime.settings import WorkerSettings
@@ -22,7 +21,7 @@ def activity_worker(
     client: Client,
     identity: str,
     *,
-    queue: TaskQueue,
+    queue: str,
     activities: Sequence[Callable[..., Any]],
     settings: WorkerSettings,
     registry: CollectorRegistry,
