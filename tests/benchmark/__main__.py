@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from benchmark import goals, results, tables
+from benchmark import documentation, goals, results, tables
 from benchmark.plot import plot
 from benchmark.results import Results
 from benchmark.rounds import Plan, run_rounds
@@ -16,7 +16,6 @@ from benchmark.worlds import LANES, embedded_world
 from rich.console import Console
 from stack import ROOT
 
-RECORDED: Final = ROOT / "docs" / "performance"
 _SMOKE: Final = Plan(rounds=1, seconds=5, loads=(50,), lanes=LANES)
 _AGAIN: Final = 3
 """A smoke whose ratios have fallen is measured longer before it fails: its minute may have been a bad one."""
@@ -29,14 +28,15 @@ def main() -> str | int:
     parser.add_argument("--lanes", nargs="*", default=LANES, choices=LANES)
     parser.add_argument("--loads", nargs="*", type=int, default=[1, 8, 50], help="transfers at once")
     parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder for the results")
+    parser.add_argument("--record", action="store_true", help="and into docs/performance.md, for a quiet machine")
     parser.add_argument("--smoke", action="store_true", help="a minute; fails where a ratio has fallen by 30 %%")
     arguments = parser.parse_args()
     plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
-    fallen = uvloop.run(_smoke() if arguments.smoke else _measure(plan, arguments.output))
+    fallen = uvloop.run(_smoke() if arguments.smoke else _measure(plan, arguments.output, keep=arguments.record))
     return f"error: {'; '.join(fallen)}" if fallen else 0
 
 
-async def _measure(plan: Plan, output: Path) -> list[str]:
+async def _measure(plan: Plan, output: Path, *, keep: bool) -> list[str]:
     """Nothing is compared: the tables say which goals are met."""
     console = Console(width=180)
     with _folder() as folder:
@@ -47,6 +47,8 @@ async def _measure(plan: Plan, output: Path) -> list[str]:
     (output / f"{found.world}.svg").write_text(plot(found))
     told = [tables.speed(found), tables.cpu(found), goals.goals(found)]
     (output / f"{found.world}.md").write_text("\n".join(f"{rows.title}:\n\n{rows.as_markdown()}" for rows in told))
+    if keep:
+        documentation.record(found)
     for rows in told:
         console.print(rows.as_rich())
     return []
@@ -54,7 +56,7 @@ async def _measure(plan: Plan, output: Path) -> list[str]:
 
 async def _smoke() -> list[str]:
     console = Console(width=180)
-    recorded = results.load(RECORDED / "embedded.json")
+    recorded = results.load(documentation.RECORDED / "embedded.json")
     with _folder() as folder:
         async with embedded_world(Path(folder)) as world:
             found = Results.of_now(world.name)

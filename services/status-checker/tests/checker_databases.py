@@ -1,5 +1,6 @@
 """account-api and ledger-api as small real HTTP apps over rows in memory."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Annotated, TypeVar
@@ -33,6 +34,7 @@ from transfer_contract.steps import Decision, FinalStatus, Step, StepRow, decisi
 from transfer_contract.transfers import TransferRequest
 
 Item = TypeVar("Item")
+_LOOK_SECONDS = 0.05
 
 
 class Database:
@@ -121,6 +123,17 @@ def account_api(databases: Databases) -> FastAPI:
             and (after is None or _position(known) < (after.created_at, after.transfer_id))
         ]
         return _page(found, limit, lambda last: _cursor(last.transfer))
+
+    @router.get("/transfers/{transfer_id}/end")
+    async def end(transfer_id: str, wait: float) -> TransferRows:
+        for _ in range(int(wait / _LOOK_SECONDS)):
+            found = databases.accounts.find(transfer_id)
+            if found is not None and found.final_status is not None:
+                return found
+            await asyncio.sleep(_LOOK_SECONDS)
+        if (found := databases.accounts.find(transfer_id)) is None:
+            raise Problem(ProblemCode.NOT_FOUND, "never heard of it")
+        return found
 
     @router.get("/accounts")
     def accounts() -> Page[Account]:

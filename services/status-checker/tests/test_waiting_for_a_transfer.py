@@ -28,7 +28,8 @@ async def test_until_final_answers_as_soon_as_the_transfer_is_final_with_one_rea
     assert view.finished_at is not None
     assert (datetime.now(UTC) - view.finished_at).total_seconds() < 3
     path = f"/transfers/{transfer.transfer_id}"
-    assert (databases.accounts.called[path], databases.ledger.called[path]) == (1, 1)
+    assert (databases.accounts.called[f"{path}/end"], databases.ledger.called[path]) == (1, 1)
+    assert databases.accounts.called[path] == 0
 
 
 async def test_until_final_answers_with_what_there_is_when_the_time_is_up(

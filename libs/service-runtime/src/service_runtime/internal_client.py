@@ -14,7 +14,7 @@ from service_runtime.request_id import HEADER, current_request_id
 from service_runtime.streams import SILENCE_SECONDS
 
 Answer = TypeVar("Answer", bound=BaseModel)
-Query = Mapping[str, str | int | None]
+Query = Mapping[str, str | float | None]
 
 POOL_SIZE = 100
 
@@ -124,7 +124,7 @@ class InternalClient:
         return Problem(details.code, details.detail, details.errors or ())
 
 
-def _given(query: Query | None) -> dict[str, str | int]:
+def _given(query: Query | None) -> dict[str, str | float]:
     return {name: value for name, value in (query or {}).items() if value is not None}
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, NoReturn
 
 import structlog
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from service_runtime.database import DATABASE_AWAY, in_transaction
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
@@ -26,12 +27,15 @@ from account_worker import final_transfers, queries, reconciliation
 from account_worker.account_lifecycle import AccountError, close_account, open_account
 from account_worker.batches_api import batches_router
 from account_worker.demo_faults import Faults
+from account_worker.endings import Endings
 
 _ID = r"^[a-z0-9-]{1,64}$"
 PathId = Annotated[str, Path(pattern=_ID)]
 QueryId = Annotated[str | None, Query(pattern=_ID)]
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 """A page is a bounded piece of work, and stays below a megabyte."""
+WaitSeconds = Annotated[float, Query(ge=0, le=4)]
+"""Below the time that a clean stop waits for open requests."""
 
 
 def add_routes(app: FastAPI, engine: Engine, faults: Faults) -> None:
@@ -72,7 +76,12 @@ def accounts_router(engine: Engine) -> APIRouter:
 
 
 def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
-    router = APIRouter(prefix="/transfers")
+    endings = Endings(engine)
+    router = APIRouter(prefix="/transfers", lifespan=endings.lifespan)
+
+    def find(transfer_id: str) -> TransferRows | None:
+        with engine.connect() as connection:
+            return queries.find_transfer(connection, transfer_id)
 
     @router.get("")
     def list_all(
@@ -102,8 +111,15 @@ def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
 
     @router.get("/{transfer_id}")
     def get(transfer_id: PathId) -> TransferRows:
-        with engine.connect() as connection:
-            found = queries.find_transfer(connection, transfer_id)
+        return find(transfer_id) or _not_found(f"transfer {transfer_id}")
+
+    @router.get("/{transfer_id}/end")
+    async def get_end(transfer_id: PathId, wait: WaitSeconds = 0) -> TransferRows:
+        """As soon as it is final, or as it is when the time is up."""
+        with endings.of(transfer_id) as told:
+            found = await run_in_threadpool(find, transfer_id)
+            if (found is None or found.final_status is None) and await told(wait):
+                found = await run_in_threadpool(find, transfer_id)
         return found or _not_found(f"transfer {transfer_id}")
 
     @router.post("/{transfer_id}/lift-fault", status_code=204)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 import uvloop
 from fastapi import FastAPI
@@ -37,6 +38,9 @@ from status_checker.waiting import Waiting
 from status_checker.watches import Watches
 from status_checker.workers_view import view_workers
 
+ACCOUNT_API_CONNECTIONS: Final = 1100
+"""The gateway lets a thousand wait: each of them has a connection, and holds up nobody who asks."""
+
 
 def main() -> None:
     settings = StatusCheckerSettings()
@@ -49,7 +53,9 @@ async def serve(settings: StatusCheckerSettings) -> None:
     live_workers = LiveWorkers(partial(list_heartbeats, client))
     timeout = settings.internal_timeout_seconds
     async with (
-        InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api,
+        InternalClient(
+            Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout, pool_size=ACCOUNT_API_CONNECTIONS
+        ) as account_api,
         InternalClient(Process.LEDGER_API, settings.ledger_api_url, timeout_seconds=timeout) as ledger_api,
     ):
         app, attention = build_app(settings, client, live_workers, account_api, ledger_api)
@@ -110,7 +116,7 @@ def build_app(
         attention=observer.attention,
         workers_changed=live_workers.changed,
     )
-    app.include_router(transfers_router(Waiting(checker, runs, watches), listed))
+    app.include_router(transfers_router(Waiting(checker, participants, runs, watches), listed))
     batches = Batches(account_api, participants, checker, batch_runs)
     app.include_router(batches_router(batches, BatchWatches(batches.look)))
     app.include_router(events_router(watches, OverviewFeed(sources).overviews))

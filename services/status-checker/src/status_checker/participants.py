@@ -62,6 +62,21 @@ class Participants:
             return _joined(accounts, None, is_final=False, unread=ledger)
         return _joined(accounts, ledger, is_final=is_final)
 
+    async def end(self, transfer_id: str, *, wait_seconds: float) -> KnownRows | None:
+        """As soon as it is final; None where it still isn't when the time is up.
+
+        Raises `Problem`: `not_found` where it then has no row, `unavailable` where they can't be read.
+        """
+        accounts = await self._account_api.get(
+            f"/transfers/{transfer_id}/end", TransferRows, query={"wait": wait_seconds}, extra_seconds=wait_seconds
+        )
+        if accounts.final_status is None:
+            return None
+        ledger = await _rows(self._ledger_api, transfer_id)
+        if isinstance(ledger, Problem):
+            raise ledger
+        return _joined(accounts, ledger, is_final=True)
+
     async def page(self, query: Query) -> Page[TransferRows]:
         """A page of transfers that have accounts rows, newest first."""
         return await self._account_api.get("/transfers", Page[TransferRows], query=query)

@@ -1,0 +1,44 @@
+"""The figures of docs/performance.md: each block between its two marks is made from the recorded results."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from benchmark import capacity, goals, results, tables
+from benchmark.plot import plot
+from benchmark.results import Results
+from stack import ROOT
+
+RECORDED: Final = ROOT / "docs" / "performance"
+PAGE: Final = ROOT / "docs" / "performance.md"
+
+
+def record(found: Results) -> None:
+    """Keeps the results beside the page, and writes them into it."""
+    results.save(RECORDED / f"{found.world}.json", found)
+    (RECORDED / f"{found.world}.svg").write_text(plot(found))
+    PAGE.write_text(filled(PAGE.read_text(), blocks(RECORDED)))
+
+
+def blocks(folder: Path) -> dict[str, str]:
+    """By name: the world and what is told of it."""
+    made: dict[str, str] = {}
+    for path in sorted(folder.glob("*.json")):
+        found = results.load(path)
+        made[f"{found.world} machine"] = f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n"
+        made[f"{found.world} speed"] = tables.speed(found).as_markdown()
+        made[f"{found.world} cpu"] = tables.cpu(found).as_markdown()
+        made[f"{found.world} goals"] = goals.goals(found).as_markdown()
+        made[f"{found.world} capacity"] = capacity.processors(found).as_markdown()
+    return made
+
+
+def filled(page: str, made: Mapping[str, str]) -> str:
+    """Blocks of which nothing is recorded stay as they are."""
+
+    def block(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- {name} -->\n{made.get(name, match['content'])}<!-- /{name} -->"
+
+    return re.sub(r"<!-- (?P<name>[a-z ]+) -->\n(?P<content>.*?)<!-- /(?P=name) -->", block, page, flags=re.DOTALL)
