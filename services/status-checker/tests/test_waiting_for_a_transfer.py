@@ -18,18 +18,30 @@ from transfer_contract.transfers import TransferRequest
 pytestmark = pytest.mark.usefixtures("saga_workers")
 
 
-async def test_until_final_answers_as_soon_as_the_transfer_is_final_with_one_read_of_the_rows(
-    checker: httpx.AsyncClient, databases: Databases, client: Client, transfer: TransferRequest
+async def test_until_final_answers_as_soon_as_the_rows_are_final_with_one_read_of_them_and_none_of_temporal(
+    checker: httpx.AsyncClient, databases: Databases, client: Client, activities: Activities, transfer: TransferRequest
 ) -> None:
+    held = activities.hold(transfer, Step.RECORD)
     handle = await start(client, transfer)
-    view = await look(checker, transfer, wait=10, until="final")
-    result = await handle.result()
-    assert (view.status, result.status) == ("completed", "completed")
+    await until(checker, transfer, lambda view: view.steps[2].worker)
+    asked = await requests_to_temporal(checker)
+    databases.accounts.called.clear()
+    databases.ledger.called.clear()
+    waiting_for_it = asyncio.create_task(look(checker, transfer, wait=10, until="final"))
+    await asyncio.sleep(0.3)
+    held.set()
+    view = await waiting_for_it
+    assert view.status == "completed"
     assert view.finished_at is not None
     assert (datetime.now(UTC) - view.finished_at).total_seconds() < 3
+    assert await requests_to_temporal(checker) == asked
     path = f"/transfers/{transfer.transfer_id}"
-    assert (databases.accounts.called[f"{path}/end"], databases.ledger.called[path]) == (1, 1)
-    assert databases.accounts.called[path] == 0
+    assert (databases.accounts.called[path], databases.ledger.called[path]) == (0, 1)
+    await handle.result()
+
+
+async def requests_to_temporal(checker: httpx.AsyncClient) -> list[str]:
+    return [line for line in (await checker.get("/metrics")).text.splitlines() if line.startswith("temporal_requests_")]
 
 
 async def test_until_final_answers_with_what_there_is_when_the_time_is_up(
