@@ -70,7 +70,7 @@ def test_migrations_at_once_and_again_make_the_schema_once(new_database: Callabl
     migrate(url, MIGRATIONS)
     engine = create_database_engine(url, pool_size=1)
     with engine.connect() as connection:
-        assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == ["0002"]
+        assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == ["0003"]
     engine.dispose()
 
 

@@ -4,11 +4,11 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from psycopg.errors import DeadlockDetected, SerializationFailure
-from sqlalchemy import Connection, Engine, RowMapping, create_engine, text
+from sqlalchemy import Connection, Engine, Row, create_engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
@@ -35,10 +35,10 @@ class Statement:
     def __init__(self, sql: str) -> None:
         self._sql = sql
 
-    def run(self, connection: Connection, **parameters: object) -> Sequence[RowMapping]:
+    def run(self, connection: Connection, **parameters: object) -> Sequence[Row[Any]]:
         """Its rows, none where it answers none."""
         result = connection.exec_driver_sql(self._sql, parameters)
-        return result.mappings().all() if result.returns_rows else []
+        return result.all() if result.returns_rows else []
 
 
 def create_database_engine(url: str, *, pool_size: int) -> Engine:

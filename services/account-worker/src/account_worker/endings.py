@@ -14,7 +14,9 @@ from service_runtime.database import CONNECT_TIMEOUT_SECONDS
 from sqlalchemy import Engine
 
 CHANNEL: Final = "transfer_ends"
-"""Each message is a transfer's id."""
+"""Each message is a transfer's id, or the id of a batch of which some have ended: the first 36 characters of theirs."""
+
+_MESSAGE_LENGTH: Final = 36
 
 _RECONNECT_SECONDS: Final = 1.0
 
@@ -35,7 +37,8 @@ class Endings:
     def of(self, transfer_id: str) -> Iterator[Callable[[float], Awaitable[bool]]]:
         """From now on its end is noticed: `told(seconds)` is True once it may have come, False when time is up."""
         event = asyncio.Event()
-        self._waiting[transfer_id].add(event)
+        message = transfer_id[:_MESSAGE_LENGTH]
+        self._waiting[message].add(event)
 
         async def told(seconds: float) -> bool:
             try:
@@ -47,9 +50,9 @@ class Endings:
         try:
             yield told
         finally:
-            self._waiting[transfer_id].discard(event)
-            if not self._waiting[transfer_id]:
-                del self._waiting[transfer_id]
+            self._waiting[message].discard(event)
+            if not self._waiting[message]:
+                del self._waiting[message]
 
     async def _keep_listening(self) -> None:
         while True:
@@ -70,11 +73,11 @@ class Endings:
         )
         async with connection:
             await connection.execute(f"LISTEN {CHANNEL}")
-            for transfer_id in self._waiting:
-                self._tell(transfer_id)  # what has ended meanwhile
+            for message in self._waiting:
+                self._tell(message)  # what has ended meanwhile
             async for told in connection.notifies():
                 self._tell(told.payload)
 
-    def _tell(self, transfer_id: str) -> None:
-        for event in self._waiting.get(transfer_id, ()):
+    def _tell(self, message: str) -> None:
+        for event in self._waiting.get(message, ()):
             event.set()
