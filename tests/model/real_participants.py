@@ -146,7 +146,7 @@ class RealParticipants:
         ]
 
     def _record(self, transfer: TransferRequest, *, refused: bool) -> Decision:
-        def refuse(_: TransferRequest) -> StepError | None:
+        def refuse(_: object) -> StepError | None:
             return ledger_rejected("as the schedule says") if refused else None
 
         return self._in_ledger(lambda c: ledger_steps.record(c, [transfer], _ATTEMPT, refuse))

@@ -124,16 +124,7 @@ def account_api(databases: Databases) -> FastAPI:
         ]
         return _page(found, limit, lambda last: _cursor(last.transfer))
 
-    @router.get("/transfers/{transfer_id}/end")
-    async def end(transfer_id: str, wait: float) -> TransferRows:
-        for _ in range(int(wait / _LOOK_SECONDS)):
-            found = databases.accounts.find(transfer_id)
-            if found is not None and found.final_status is not None:
-                return found
-            await asyncio.sleep(_LOOK_SECONDS)
-        if (found := databases.accounts.find(transfer_id)) is None:
-            raise Problem(ProblemCode.NOT_FOUND, "never heard of it")
-        return found
+    _add_end(router, databases.accounts)
 
     @router.get("/accounts")
     def accounts() -> Page[Account]:
@@ -167,6 +158,19 @@ def account_api(databases: Databases) -> FastAPI:
 
     app.include_router(router)
     return app
+
+
+def _add_end(router: APIRouter, accounts: Database) -> None:
+    @router.get("/transfers/{transfer_id}/end")
+    async def end(transfer_id: str, wait: float) -> TransferRows:
+        for _ in range(int(wait / _LOOK_SECONDS)):
+            found = accounts.find(transfer_id)
+            if found is not None and found.final_status is not None:
+                return found
+            await asyncio.sleep(_LOOK_SECONDS)
+        if (found := accounts.find(transfer_id)) is None:
+            raise Problem(ProblemCode.NOT_FOUND, "never heard of it")
+        return found
 
 
 def ledger_api(databases: Databases) -> FastAPI:

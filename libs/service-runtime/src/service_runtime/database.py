@@ -35,7 +35,7 @@ class Statement:
     def __init__(self, sql: str) -> None:
         self._sql = sql
 
-    def run(self, connection: Connection, **parameters: object) -> Sequence[Row[Any]]:
+    def run(self, connection: Connection, **parameters: object) -> Sequence[Row[*tuple[Any, ...]]]:
         """Its rows, none where it answers none."""
         result = connection.exec_driver_sql(self._sql, parameters)
         return result.all() if result.returns_rows else []

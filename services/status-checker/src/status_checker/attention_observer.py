@@ -161,11 +161,12 @@ class AttentionObserver:
             async with at_once:
                 return await self._looks.carriers.of(transfer_id)
 
-        looked_at = await ask_temporal(
-            lambda: asyncio.gather(*map(look, candidates.transfer_ids)), timeout_seconds=LOOKS_SECONDS
-        )
-        self._looks.carriers.forget_others()
-        return looked_at
+        try:
+            return await ask_temporal(
+                lambda: asyncio.gather(*map(look, candidates.transfer_ids)), timeout_seconds=LOOKS_SECONDS
+            )
+        finally:
+            self._looks.carriers.forget_others()
 
     def _measure(self, looked_at: list[Carried], candidates: Candidates, workers: WorkersView) -> None:
         if self._latest is None:

@@ -10,7 +10,7 @@ from typing import Final
 from service_runtime.carrying import carries
 from service_runtime.temporal import ask_temporal
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.batches import position_of
 from transfer_contract.names import TaskQueue, batch_workflow_id
@@ -50,10 +50,14 @@ class BatchRun:
 
     def timeline_of(self, transfer_id: str, rows: Mapping[Step, StepRow]) -> Timeline:
         """The steps that the batch waits for on behalf of this transfer, as far as its rows let it be one of them."""
-        position = position_of(transfer_id)
-        steps = [chunk.step for chunk in self.open if chunk.first <= position <= chunk.last]
+        steps = self.steps_around(transfer_id)
         forward = [step for step in steps if isinstance(step.view.name, Step) and _is_next(step.view.name, rows)]
         return Timeline(open=tuple(forward or [step for step in steps if isinstance(step.view.name, Compensation)]))
+
+    def steps_around(self, transfer_id: str) -> list[OpenStep]:
+        """Those of lists that begin before the transfer and end behind it."""
+        position = position_of(transfer_id)
+        return [chunk.step for chunk in self.open if chunk.first <= position <= chunk.last]
 
 
 class BatchRuns:
@@ -80,8 +84,13 @@ class BatchRuns:
             raise
         if not carries(run):
             return None
-        chunks = map(_open_chunk, run.raw_description.pending_activities)
-        return BatchRun(tuple(chunk for chunk in chunks if chunk is not None))
+        return read_batch_run(run)
+
+
+def read_batch_run(run: WorkflowExecutionDescription) -> BatchRun:
+    """Of an open run."""
+    chunks = map(_open_chunk, run.raw_description.pending_activities)
+    return BatchRun(tuple(chunk for chunk in chunks if chunk is not None))
 
 
 def _open_chunk(pending: PendingActivityInfo) -> OpenChunk | None:

@@ -1,5 +1,6 @@
 """What Temporal says of the workflows that carry one transfer, as far as an operator has to know it."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,9 +9,11 @@ from typing import Final
 from service_runtime.carrying import STUCK_FROM_ATTEMPT, is_open
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowExecutionDescription
-from transfer_contract.names import finisher_id, workflow_id
+from transfer_contract.batches import batch_of
+from transfer_contract.names import batch_workflow_id, finisher_id, workflow_id
 from transfer_contract.steps import Compensation
 
+from status_checker.batch_runs import read_batch_run
 from status_checker.runs import Runs
 from status_checker.timeline import MAX_DETAIL_LENGTH, Timeline, read_timeline
 
@@ -19,7 +22,10 @@ _NO_TIMELINE: Final = Timeline()
 
 @dataclass(frozen=True)
 class Carrier:
-    """One workflow: the transfer's own, or the reconciler's where `is_finisher`. `timeline` only while it is open."""
+    """One workflow: the transfer's own or its batch's, or the reconciler's where `is_finisher`.
+
+    `timeline` only while it is open; a batch's tells what it waits for, and nothing of what is over.
+    """
 
     is_finisher: bool
     is_open: bool
@@ -62,36 +68,56 @@ class Carriers:
         self._runs = runs
         self._histories: dict[str, tuple[int, Sequence[HistoryEvent]]] = {}
         self._read: set[str] = set()
+        self._batches: dict[str, asyncio.Future[WorkflowExecutionDescription | None]] = {}
 
     async def of(self, transfer_id: str) -> Carried:
         """One description, a second one where the transfer's own workflow doesn't go on. Raises RPCError."""
-        own = await self._carrier(workflow_id(transfer_id), is_finisher=False)
+        own = await self._in_batch(transfer_id) or await self._carrier(workflow_id(transfer_id), is_finisher=False)
         goes_on = own is not None and own.is_open and not own.is_stuck
         finisher = None if goes_on else await self._carrier(finisher_id(transfer_id), is_finisher=True)
         return Carried(transfer_id, tuple(each for each in (own, finisher) if each is not None))
 
     def forget_others(self) -> None:
-        """Drops the histories that were not needed since the last call."""
+        """Drops the histories that were not needed since the last call, and what batches were like."""
         self._histories = {run_id: self._histories[run_id] for run_id in self._read if run_id in self._histories}
         self._read.clear()
+        self._batches.clear()
+
+    async def _in_batch(self, transfer_id: str) -> Carrier | None:
+        """The batch while its run is open, described once for all of its transfers."""
+        batch_id = batch_of(transfer_id)
+        if batch_id is None:
+            return None
+        if batch_id not in self._batches:
+            self._batches[batch_id] = asyncio.ensure_future(self._runs.describe(batch_workflow_id(batch_id)))
+        run = await self._batches[batch_id]
+        if run is None or not is_open(run):
+            return None
+        timeline = Timeline(open=tuple(read_batch_run(run).steps_around(transfer_id)))
+        return await self._open_carrier(run, timeline, is_finisher=False)
 
     async def _carrier(self, workflow: str, *, is_finisher: bool) -> Carrier | None:
         run = await self._runs.describe(workflow)
         if run is None:
             return None
-        status = run.status.name.lower().replace("_", " ") if run.status else "unknown"
         if not is_open(run):
-            return Carrier(is_finisher=is_finisher, is_open=False, status=status, closed_at=run.close_time)
-        events = await self._history(run)
+            return Carrier(is_finisher=is_finisher, is_open=False, status=_status(run), closed_at=run.close_time)
+        timeline = read_timeline(await self._history(run), run.raw_description.pending_activities)
+        return await self._open_carrier(run, timeline, is_finisher=is_finisher)
+
+    async def _open_carrier(
+        self, run: WorkflowExecutionDescription, timeline: Timeline, *, is_finisher: bool
+    ) -> Carrier:
         task = run.raw_description.pending_workflow_task
+        fails = task.attempt > 1
         return Carrier(
             is_finisher=is_finisher,
             is_open=True,
-            status=status,
+            status=_status(run),
             task_failures=max(0, task.attempt - 1),
-            task_since=task.original_scheduled_time.ToDatetime(UTC) if task.attempt > 1 else None,
-            task_failure=_last_task_failure(events) if task.attempt > 1 else "",
-            timeline=read_timeline(events, run.raw_description.pending_activities),
+            task_since=task.original_scheduled_time.ToDatetime(UTC) if fails else None,
+            task_failure=_last_task_failure(await self._history(run)) if fails else "",
+            timeline=timeline,
         )
 
     async def _history(self, run: WorkflowExecutionDescription) -> Sequence[HistoryEvent]:
@@ -103,6 +129,10 @@ class Carriers:
         events = await self._runs.history(run) or ()
         self._histories[run_id] = (run.history_length, events)
         return events
+
+
+def _status(run: WorkflowExecutionDescription) -> str:
+    return run.status.name.lower().replace("_", " ") if run.status else "unknown"
 
 
 def _last_task_failure(events: Iterable[HistoryEvent]) -> str:
