@@ -39,9 +39,14 @@ class Cell:
     on_its_way: tuple[Point, ...] = ()
     asked: Asked | None = None
     ends: str = "completed"
+    of_a_batch: bool = False
 
     def __str__(self) -> str:
-        return f"{self.process}, {self.moment}"
+        return f"{self.process}, {self.point}"
+
+    @property
+    def point(self) -> str:
+        return f"{self.moment}, a batch" if self.of_a_batch else self.moment.value
 
     @property
     def places(self) -> list[str]:

@@ -8,6 +8,7 @@ of a request about a transfer that is in it, or idle. A server is killed while a
 from itertools import chain
 from typing import Final
 
+from chaos.kill_batches import batch_cells_of_others, batch_cells_of_workers
 from chaos.kill_cells import Asked, Cell, Moment
 from chaos.kill_points import (
     Point,
@@ -186,10 +187,10 @@ def _server(name: str) -> list[Cell]:
 
 
 SYSTEMS: Final = (
-    (*_account_worker(), *_workflow_worker()),
+    (*_account_worker(), *_workflow_worker(), *batch_cells_of_workers()),
     (
         *_gateway(), *_workflow_handler(), *_status_checker(), *_account_api(), *_ledger_api(), *_ledger_worker(),
-        *_server("postgres"), *_server("temporal"),
+        *_server("postgres"), *_server("temporal"), *batch_cells_of_others(),
     ),
 )  # fmt: skip
 """On two running systems side by side, each one's cells in this order: about as long on both."""

@@ -15,7 +15,7 @@ import psycopg
 from chaos.kill_subjects import Scene, Subject
 from money_books import read_books
 from system.lost_workflows import is_known
-from transfer_contract.names import workflow_id
+from transfer_contract.names import batch_workflow_id, workflow_id
 
 _STANDS_WITHIN_SECONDS: Final = 60
 _LOOK_SECONDS: Final = 0.02
@@ -31,7 +31,7 @@ class Work:
     process: str
     name: str
     words: tuple[str, ...]
-    """With `{id}` for the transfer and `{request}` for the client's request."""
+    """With `{id}` for the transfer, `{batch}` for its batch and `{request}` for the client's request."""
     trace: Trace | None = None
     """None where it only reads, or only computes."""
 
@@ -61,6 +61,11 @@ def request(process: str, call: str, *, trace: Trace | None = None, of_client: b
     return Work(process, call.replace("/{id}", "/…"), (method, path, *(["{request}"] if of_client else [])), trace)
 
 
+def batch_step(process: str, name: str, *, leaves: str) -> Work:
+    """The same for a list, and the decision that it leaves in the first one's row."""
+    return Work(process, f"{name}_many", (f"{name}_many", "batch-{batch}"), step(process, name, leaves=leaves).trace)
+
+
 def step(process: str, name: str, *, leaves: str | None = None, by: str = "transfer") -> Work:
     """A participant's activity, and the decision that it leaves in its step's row. `by` begins its workflow's id."""
 
@@ -75,6 +80,20 @@ def task(by: str = "transfer") -> Work:
     """A workflow task. After it, its commands are computed and not sent."""
     shown = "a workflow task" if by == "transfer" else "the reconciler's workflow task"
     return Work("workflow-worker", shown, ("workflow_task", by + "-{id}"))
+
+
+def batch_task() -> Work:
+    return Work("workflow-worker", "a workflow task", ("workflow_task", "batch-{batch}"))
+
+
+async def batch_is_started(scene: Scene, subject: Subject) -> bool:
+    return await is_known(scene.temporal, batch_workflow_id(subject.batch_id))
+
+
+async def batch_is_stored(scene: Scene, subject: Subject) -> bool:
+    query = "SELECT FROM batches WHERE batch_id = %s"
+    async with await psycopg.AsyncConnection.connect(scene.system.accounts_url) as connection:
+        return (await connection.execute(query, (subject.batch_id,))).rowcount == 1
 
 
 async def is_started(scene: Scene, subject: Subject) -> bool:
@@ -166,7 +185,8 @@ class FaultPointFolder:
     def _arm(self, point: Point, subject: Subject) -> Armed:
         words = (point.work.process, point.when, *point.work.words)
         draft = self.path / f"{uuid4().hex}.draft"
-        draft.write_text("\n".join(words).format(id=subject.transfer_id, request=subject.request_id))
+        text = "\n".join(words)
+        draft.write_text(text.format(id=subject.transfer_id, batch=subject.batch_id, request=subject.request_id))
         return Armed(point, subject, draft.rename(draft.with_suffix(".armed")))
 
 

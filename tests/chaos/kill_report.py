@@ -35,7 +35,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 def _texts(row: Row) -> tuple[str, ...]:
     return (
         row.cell.process,
-        row.cell.moment.value,
+        row.cell.point,
         ", ".join(row.cell.places),
         str(row.kills),
         row.outcome,
@@ -49,7 +49,7 @@ def write(rows: Sequence[Row], path: Path) -> None:
     told = [
         {
             "process": row.cell.process,
-            "point": row.cell.moment,
+            "point": row.cell.point,
             "killed": ", ".join(row.cell.places),
             "kills": row.kills,
             "outcome": row.outcome,

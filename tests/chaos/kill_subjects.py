@@ -12,6 +12,7 @@ from system.lost_workflows import is_known
 from system.public_api import Json, new_transfer
 from system.running_system import RunningSystem
 from temporalio.client import Client
+from transfer_contract.batches import batch_of
 from transfer_contract.identity import transfer_id_from_key
 from transfer_contract.names import RECONCILE_TRANSFERS, TaskQueue, finisher_id, workflow_id
 
@@ -37,6 +38,15 @@ class Subject:
     request_id: str = field(default_factory=lambda: f"killed-{uuid4().hex}")
     go_on: Callable[[], Coroutine[Any, Any, object]] = field(init=False)
     """Makes it go on from the state that it is in, to its end."""
+
+    @property
+    def batch_id(self) -> str:
+        """Empty for a transfer of its own."""
+        return batch_of(self.transfer_id) or ""
+
+    @property
+    def transfer_ids(self) -> list[str]:
+        return [self.transfer_id]
 
     @property
     def destination(self) -> str:

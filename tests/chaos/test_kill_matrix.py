@@ -24,6 +24,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from transfer_contract.names import RECONCILIATION_SCHEDULE
+from transfer_contract.steps import Compensation, Step
 
 pytestmark = [pytest.mark.kill_matrix, pytest.mark.timeout(900)]
 
@@ -99,6 +100,11 @@ def test_after_a_kill_just_there_the_transfer_ends_as_it_must_and_once(rows: Map
 
 
 def test_no_process_and_no_moment_is_left_out() -> None:
-    told = [(cell.process, cell.moment) for cell in CELLS]
+    told = [(cell.process, cell.moment) for cell in CELLS if not cell.of_a_batch]
     assert len(told) == len({*told})
     assert {*told} == {(process, moment) for process in (*EIGHT, *SERVERS) for moment in Moment}
+
+
+def test_no_step_of_a_batch_is_left_out() -> None:
+    told = {place for cell in CELLS if cell.of_a_batch for place in cell.places}
+    assert told >= {f"{when} {name}_many" for when in ("before", "after") for name in (*Step, *Compensation)}

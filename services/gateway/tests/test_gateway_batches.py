@@ -133,10 +133,26 @@ async def test_wrong_lines_of_a_file_are_told_by_their_numbers_in_it(client: htt
     assert fields(answer) == ["line 4.destination_account", "line 5.currency", "line 6.amount"]
 
 
-async def test_the_first_hundred_errors_are_told(client: httpx.AsyncClient) -> None:
-    answer = await start(client, *[transfer(amount="0")] * 250)
-    assert fields(answer) == [f"transfers.{index}.amount" for index in range(100)]
-    assert "first 100 of 250" in answer.json()["detail"]
+async def test_the_first_hundred_wrong_lines_are_told_each_with_all_its_errors(client: httpx.AsyncClient) -> None:
+    answer = await start(client, transfer(), *[transfer(source_account="Alice", amount="0")] * 250)
+    wrong = [f"transfers.{index}.{name}" for index in range(1, 101) for name in ("source_account", "amount")]
+    assert fields(answer) == wrong
+    assert "250 of its transfers are wrong. These are the first 100" in answer.json()["detail"]
+
+
+async def test_whatever_is_wrong_with_the_lines_of_a_file_all_of_them_are_told_at_once(
+    client: httpx.AsyncClient,
+) -> None:
+    lines = [
+        "alice,bob,1.00",
+        "alice,bob,0,EUR,",
+        "alice,treasury-eur,1.00,EUR,",
+        "alice,bob,1.00,EUR,",
+        "a,b,1,EUR,,,",
+    ]
+    answer = await client.post("/transfer-batches", content="\n".join([HEADER, *lines]), headers=CSV)
+    assert fields(answer) == ["line 2", "line 3.amount", "line 4.destination_account", "line 6"]
+    assert answer.json()["code"] == "invalid_request"
 
 
 @pytest.mark.parametrize(

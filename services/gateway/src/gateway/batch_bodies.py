@@ -1,9 +1,9 @@
 """The body of `POST /transfer-batches`, JSON or CSV, judged whole: what is wrong is told line by line, all at once."""
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from service_runtime.problems import Problem
@@ -16,8 +16,8 @@ from gateway.parameters import PlainText
 from gateway.request_models import NewTransfer
 from gateway.strict_json import parse_json
 
-ERRORS_TOLD: Final = 100
-"""Of a body: who has more to mend begins with these."""
+LINES_TOLD: Final = 100
+"""Of the wrong ones in a body: who has more to mend begins with these."""
 
 _COLUMNS: Final = tuple(NewTransfer.model_fields)
 _NEEDED: Final = tuple(name for name, field in NewTransfer.model_fields.items() if field.is_required())
@@ -48,16 +48,25 @@ class JudgedBatch:
     reference: str | None
 
 
+class _Wrong(NamedTuple):
+    """Something wrong with the transfer at an index."""
+
+    index: int
+    error: FieldError
+    code: ProblemCode = ProblemCode.INVALID_REQUEST
+
+
 @dataclass(frozen=True)
 class _Lines:
-    """The transfers as given, and what each is called where something is wrong with it."""
+    """The transfers as given, what each is called where something is wrong with it, and what is wrong already."""
 
     values: list[Any]
     names: Sequence[str]
+    wrong: list[_Wrong] = field(default_factory=list)
 
 
 def judge_batch(body: bytes, *, is_csv: bool, demo_faults: bool) -> JudgedBatch:
-    """Raises Problem with an error for each wrong field of each line, the first `ERRORS_TOLD` of them."""
+    """Raises Problem with an error for each wrong field of each wrong line, the first `LINES_TOLD` of these."""
     reference = None
     if is_csv:
         lines = _csv_lines(body)
@@ -66,12 +75,11 @@ def judge_batch(body: bytes, *, is_csv: bool, demo_faults: bool) -> JudgedBatch:
         reference = envelope.reference
         lines = _Lines(envelope.transfers, [f"transfers.{index}" for index in range(len(envelope.transfers))])
     _refuse_wrong_number(len(lines.values))
-    try:
-        transfers = _ITEMS.validate_python(lines.values)
-    except ValidationError as error:
-        raise _invalid(_errors_in(error, lines)) from None
-    _refuse_what_is_not_allowed(transfers, lines, demo_faults=demo_faults)
-    return JudgedBatch([_item(transfer) for transfer in transfers], reference)
+    transfers, wrong = _validated(lines)
+    wrong += _not_allowed(transfers, lines, demo_faults=demo_faults)
+    if wrong:
+        raise _refused(wrong)
+    return JudgedBatch([_item(transfer) for transfer in transfers.values()], reference)
 
 
 def _validated_envelope(body: Any) -> _Envelope:
@@ -93,15 +101,14 @@ def _csv_lines(body: bytes) -> _Lines:
         raise _invalid([FieldError(field="body", detail=f"must begin with a line {','.join(_NEEDED)}")])
     (_, header), *records = rows
     _refuse_wrong_header(header)
-    errors = [
-        FieldError(field=f"line {line}", detail=f"has {len(record)} fields, the first line has {len(header)}")
-        for line, record in records
+    values = [{name: value for name, value in zip(header, record, strict=False) if value} for _, record in records]
+    names = [f"line {line}" for line, _ in records]
+    wrong = [
+        _Wrong(index, FieldError(field=names[index], detail=f"has {len(record)} fields, the first line {len(header)}"))
+        for index, (_, record) in enumerate(records)
         if len(record) != len(header)
     ]
-    if errors:
-        raise _invalid(errors)
-    values = [{name: value for name, value in zip(header, record, strict=True) if value} for _, record in records]
-    return _Lines(values, [f"line {line}" for line, _ in records])
+    return _Lines(values, names, wrong)
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -128,39 +135,57 @@ def _refuse_wrong_number(transfers: int) -> None:
         raise _invalid([FieldError(field="transfers", detail=detail)])
 
 
-def _errors_in(error: ValidationError, lines: _Lines) -> list[FieldError]:
-    errors = []
+def _validated(lines: _Lines) -> tuple[Mapping[int, NewTransfer], list[_Wrong]]:
+    """The transfers that are valid, by index, and what is wrong with the others."""
+    wrong = [*lines.wrong]
+    uneven = {each.index for each in wrong}
+    given = {index: value for index, value in enumerate(lines.values) if index not in uneven}
+    try:
+        return dict(zip(given, _ITEMS.validate_python([*given.values()]), strict=True)), wrong
+    except ValidationError as error:
+        invalid = [*_errors_in(error, [*given], lines.names)]
+    bad = {each.index for each in invalid}
+    valid = {index: value for index, value in given.items() if index not in bad}
+    return dict(zip(valid, _ITEMS.validate_python([*valid.values()]), strict=True)), wrong + invalid
+
+
+def _errors_in(error: ValidationError, indexes: Sequence[int], names: Sequence[str]) -> Iterator[_Wrong]:
     for part in error.errors(include_url=False, include_context=False, include_input=False):
-        index, *path = part["loc"]
-        field = ".".join([lines.names[int(index)], *map(str, path)])
-        errors.append(FieldError(field=field, detail=part["msg"].removeprefix("Value error, ")))
-    return errors
+        place, *path = part["loc"]
+        index = indexes[int(place)]
+        name = ".".join([names[index], *map(str, path)])
+        yield _Wrong(index, FieldError(field=name, detail=part["msg"].removeprefix("Value error, ")))
 
 
-def _refuse_what_is_not_allowed(transfers: Sequence[NewTransfer], lines: _Lines, *, demo_faults: bool) -> None:
-    treasuries = [
-        FieldError(field=f"{name}.{field}", detail="Treasury accounts can't be named here.")
-        for transfer, name in zip(transfers, lines.names, strict=True)
-        for field in ("source_account", "destination_account")
-        if is_treasury(getattr(transfer, field))
-    ]
-    if treasuries:
-        raise _invalid(treasuries, ProblemCode.TREASURY_NOT_ALLOWED)
-    if demo_faults:
-        return
-    scenarios = [
-        FieldError(field=f"{name}.scenario", detail="Demo faults are switched off here.")
-        for transfer, name in zip(transfers, lines.names, strict=True)
-        if transfer.scenario is not None
-    ]
-    if scenarios:
-        raise _invalid(scenarios, ProblemCode.SCENARIO_NOT_ALLOWED)
+def _not_allowed(transfers: Mapping[int, NewTransfer], lines: _Lines, *, demo_faults: bool) -> Iterator[_Wrong]:
+    for index, transfer in transfers.items():
+        for side in ("source_account", "destination_account"):
+            if is_treasury(getattr(transfer, side)):
+                detail = "Treasury accounts can't be named here."
+                told = FieldError(field=f"{lines.names[index]}.{side}", detail=detail)
+                yield _Wrong(index, told, ProblemCode.TREASURY_NOT_ALLOWED)
+        if transfer.scenario is not None and not demo_faults:
+            told = FieldError(field=f"{lines.names[index]}.scenario", detail="Demo faults are switched off here.")
+            yield _Wrong(index, told, ProblemCode.SCENARIO_NOT_ALLOWED)
 
 
-def _invalid(errors: Sequence[FieldError], code: ProblemCode = ProblemCode.INVALID_REQUEST) -> Problem:
-    told = errors[:ERRORS_TOLD]
-    more = f" These are the first {len(told)} of {len(errors)}." if len(told) < len(errors) else ""
-    return Problem(code, f"The batch is refused whole: {len(errors)} wrong fields.{more}", told)
+def _refused(wrong: list[_Wrong]) -> Problem:
+    """With the code of what is wrong where that is the same everywhere."""
+    lines = sorted({each.index for each in wrong})
+    told = lines[:LINES_TOLD]
+    shown = sorted((each for each in wrong if each.index <= told[-1]), key=lambda each: each.index)
+    codes = {each.code for each in wrong}
+    more = f" These are the first {len(told)} of them." if len(told) < len(lines) else ""
+    return Problem(
+        codes.pop() if len(codes) == 1 else ProblemCode.INVALID_REQUEST,
+        f"The batch is refused whole: {len(lines)} of its transfers are wrong.{more}",
+        [each.error for each in shown],
+    )
+
+
+def _invalid(errors: Sequence[FieldError]) -> Problem:
+    """Of what isn't a list of transfers at all."""
+    return Problem(ProblemCode.INVALID_REQUEST, "The batch is refused whole: it can't be read.", errors)
 
 
 def _item(transfer: NewTransfer) -> BatchItem:
