@@ -16,6 +16,7 @@ ROOT: Final = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "deploy/local"), str(ROOT / "tests")]
 
 from real_servers import temporal_process  # noqa: E402
+from saga.batch_harness import BatchHarness  # noqa: E402
 from saga.fake_participants import Fault, Name  # noqa: E402
 from saga.harness import QUICK, Handle, Harness, new_request, until  # noqa: E402
 from saga.reconciling import AT_ONCE, Reconciler, reconciler  # noqa: E402
@@ -91,6 +92,30 @@ async def reconciled(harness: Reconciler) -> AnyHandle:
     return run
 
 
+async def batch_completed(harness: BatchHarness) -> AnyHandle:
+    """Three chunks, two of them side by side."""
+    return await harness.start(10)
+
+
+async def batch_in_pieces(harness: BatchHarness) -> AnyHandle:
+    """Refused, failing for a while, undone behind a lost answer, and repeated alone until it succeeds."""
+    harness.fake.plan_for(1, Step.WITHDRAW, Fault.REFUSED)
+    harness.fake.plan_for(2, Step.RECORD, Fault.REFUSED)
+    harness.fake.plan_for(3, Step.DEPOSIT, Fault.FAILS, attempts=2)
+    harness.fake.plan_for(4, Step.DEPOSIT, Fault.FAILS)
+    harness.fake.plan_for(4, Compensation.WITHDRAW, Fault.FAILS, attempts=9)
+    return await harness.start(8)
+
+
+async def batch_cancelled(harness: BatchHarness) -> AnyHandle:
+    harness.fake.plan(Step.RECORD, Fault.WAITS)
+    batch = await harness.start(12)
+    await until(harness.fake.waiting[Step.RECORD].is_set)
+    await batch.cancel()
+    harness.fake.go.set()
+    return batch
+
+
 async def _terminated_in(harness: Reconciler, name: Name) -> TransferRequest:
     harness.timings = replace(harness.timings, start_to_close_seconds=60)
     request = new_request()
@@ -113,21 +138,40 @@ RECORDED: Final[list[Callable[[Reconciler], Awaitable[AnyHandle]]]] = [
     finished_forward,
     reconciled,
 ]
+RECORDED_OF_BATCHES: Final[list[Callable[[BatchHarness], Awaitable[AnyHandle]]]] = [
+    batch_completed,
+    batch_in_pieces,
+    batch_cancelled,
+]
 
 
 async def record(address: str) -> None:
     HISTORIES.mkdir(exist_ok=True)
+    client = await Client.connect(address, data_converter=pydantic_data_converter, identity="recorder")
     for scenario in RECORDED:
-        file = HISTORIES / f"{scenario.__name__}.json"
-        if file.exists():
-            continue
-        client = await Client.connect(address, data_converter=pydantic_data_converter, identity="recorder")
-        async with reconciler(client) as harness, harness.workers():
-            harness.timings = replace(QUICK, start_to_close_seconds=0.5)
-            workflow = await scenario(harness)
-            await workflow.result()
-            history = await workflow.fetch_history()
-        file.write_text(_without_paths(history.to_json()) + "\n")
+        if _is_missing(scenario):
+            async with reconciler(client) as harness, harness.workers():
+                harness.timings = replace(QUICK, start_to_close_seconds=0.5)
+                await _write(scenario, await scenario(harness))
+    for scenario_of_batch in RECORDED_OF_BATCHES:
+        if _is_missing(scenario_of_batch):
+            batches = BatchHarness(client)
+            async with batches.workers():
+                await _write(scenario_of_batch, await scenario_of_batch(batches))
+
+
+def _file(scenario: Callable[..., object]) -> Path:
+    return HISTORIES / f"{scenario.__name__}.json"
+
+
+def _is_missing(scenario: Callable[..., object]) -> bool:
+    return not _file(scenario).exists()
+
+
+async def _write(scenario: Callable[..., object], workflow: AnyHandle) -> None:
+    await workflow.result()
+    history = await workflow.fetch_history()
+    _file(scenario).write_text(_without_paths(history.to_json()) + "\n")
 
 
 def _without_paths(text: str) -> str:

@@ -17,12 +17,14 @@ from transfer_contract.transfers import TransferRequest, TransferResult
 from workflow_handler.finish_transfer import FinishTransfer
 from workflow_handler.policies import Timings
 from workflow_handler.reconcile_transfers import ReconcileTransfers
+from workflow_handler.transfer_batch import TransferBatch
 from workflow_handler.transfer_money import TransferMoney
 
 HISTORIES: Final = sorted((Path(__file__).parent / "histories").glob("*.json"))
 WANTED: Final = {"completed", "rejected", "compensated", "cancelled", "parked_and_repaired"}
 WANTED_OF_THE_RECONCILER: Final = {"finished_undone", "finished_forward", "reconciled"}
-OF_TRANSFERS: Final = [path for path in HISTORIES if path.stem not in WANTED_OF_THE_RECONCILER]
+WANTED_OF_BATCHES: Final = {"batch_completed", "batch_in_pieces", "batch_cancelled"}
+OF_TRANSFERS: Final = [path for path in HISTORIES if path.stem not in WANTED_OF_THE_RECONCILER | WANTED_OF_BATCHES]
 
 
 def history(path: Path) -> WorkflowHistory:
@@ -34,12 +36,12 @@ def replayer(workflows: Sequence[type], runner: WorkflowRunner) -> Replayer:
 
 
 def test_every_kind_of_ending_is_recorded() -> None:
-    assert {path.stem for path in HISTORIES} >= WANTED | WANTED_OF_THE_RECONCILER
+    assert {path.stem for path in HISTORIES} >= WANTED | WANTED_OF_THE_RECONCILER | WANTED_OF_BATCHES
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    workflows = [TransferMoney, FinishTransfer, ReconcileTransfers]
+    workflows = [TransferMoney, FinishTransfer, ReconcileTransfers, TransferBatch]
     await replayer(workflows, SandboxedWorkflowRunner()).replay_workflow(history(path))
 
 

@@ -49,9 +49,9 @@ class JudgedBatch:
 
 
 class _Wrong(NamedTuple):
-    """Something wrong with the transfer at an index."""
+    """Something wrong with the transfer at a place of the list."""
 
-    index: int
+    place: int
     error: FieldError
     code: ProblemCode = ProblemCode.INVALID_REQUEST
 
@@ -138,21 +138,21 @@ def _refuse_wrong_number(transfers: int) -> None:
 def _validated(lines: _Lines) -> tuple[Mapping[int, NewTransfer], list[_Wrong]]:
     """The transfers that are valid, by index, and what is wrong with the others."""
     wrong = [*lines.wrong]
-    uneven = {each.index for each in wrong}
+    uneven = {each.place for each in wrong}
     given = {index: value for index, value in enumerate(lines.values) if index not in uneven}
     try:
         return dict(zip(given, _ITEMS.validate_python([*given.values()]), strict=True)), wrong
     except ValidationError as error:
         invalid = [*_errors_in(error, [*given], lines.names)]
-    bad = {each.index for each in invalid}
+    bad = {each.place for each in invalid}
     valid = {index: value for index, value in given.items() if index not in bad}
     return dict(zip(valid, _ITEMS.validate_python([*valid.values()]), strict=True)), wrong + invalid
 
 
 def _errors_in(error: ValidationError, indexes: Sequence[int], names: Sequence[str]) -> Iterator[_Wrong]:
     for part in error.errors(include_url=False, include_context=False, include_input=False):
-        place, *path = part["loc"]
-        index = indexes[int(place)]
+        number, *path = part["loc"]
+        index = indexes[int(number)]
         name = ".".join([names[index], *map(str, path)])
         yield _Wrong(index, FieldError(field=name, detail=part["msg"].removeprefix("Value error, ")))
 
@@ -171,9 +171,9 @@ def _not_allowed(transfers: Mapping[int, NewTransfer], lines: _Lines, *, demo_fa
 
 def _refused(wrong: list[_Wrong]) -> Problem:
     """With the code of what is wrong where that is the same everywhere."""
-    lines = sorted({each.index for each in wrong})
+    lines = sorted({each.place for each in wrong})
     told = lines[:LINES_TOLD]
-    shown = sorted((each for each in wrong if each.index <= told[-1]), key=lambda each: each.index)
+    shown = sorted((each for each in wrong if each.place <= told[-1]), key=lambda each: each.place)
     codes = {each.code for each in wrong}
     more = f" These are the first {len(told)} of them." if len(told) < len(lines) else ""
     return Problem(
