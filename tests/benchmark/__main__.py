@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from benchmark import documentation, goals, results, tables
+from benchmark import bulk, documentation, goals, results, tables
 from benchmark.plot import plot
 from benchmark.results import Results
 from benchmark.rounds import Plan, run_rounds
@@ -29,8 +29,12 @@ def main() -> str | int:
     parser.add_argument("--loads", nargs="*", type=int, default=[1, 8, 50], help="transfers at once")
     parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder for the results")
     parser.add_argument("--record", action="store_true", help="and into docs/performance.md, for a quiet machine")
+    parser.add_argument("--bulk", action="store_true", help="batches instead, and a single transfer beside them")
     parser.add_argument("--smoke", action="store_true", help="a minute; fails where a ratio has fallen by 30 %%")
     arguments = parser.parse_args()
+    if arguments.bulk:
+        uvloop.run(_measure_bulk(arguments.rounds, arguments.output))
+        return 0
     plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
     fallen = uvloop.run(_smoke() if arguments.smoke else _measure(plan, arguments.output, keep=arguments.record))
     return f"error: {'; '.join(fallen)}" if fallen else 0
@@ -52,6 +56,14 @@ async def _measure(plan: Plan, output: Path, *, keep: bool) -> list[str]:
     for rows in told:
         console.print(rows.as_rich())
     return []
+
+
+async def _measure_bulk(rounds: int, output: Path) -> None:
+    with _folder() as folder:
+        async with embedded_world(Path(folder)) as world:
+            found, beside = await bulk.measure_bulk(world, rounds=rounds)
+    bulk.save(output / f"{world.name}-bulk.json", found, beside)
+    Console(width=180).print(bulk.table(found, beside).as_rich())
 
 
 async def _smoke() -> list[str]:

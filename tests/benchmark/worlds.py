@@ -39,6 +39,8 @@ class World:
     name: str
     lanes: Mapping[str, Transfer]
     pids: Pids
+    gateway: KeepAliveClient
+    pairs: Pairs
 
 
 @asynccontextmanager
@@ -60,6 +62,8 @@ async def embedded_world(folder: Path) -> AsyncIterator[World]:
                         "sample": lanes.sample(sample),
                     },
                     pids=_product(stack) | floor_pids | sample_pids | {"benchmark itself": os.getpid()},
+                    gateway=gateway,
+                    pairs=pairs,
                 )
     finally:
         await asyncio.to_thread(stack.down)

@@ -25,8 +25,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: E402
 from transfer_contract.names import finisher_id  # noqa: E402
 from transfer_contract.steps import Compensation, Step  # noqa: E402
 from transfer_contract.transfers import TransferRequest  # noqa: E402
+from workflow_handler.policies import Batching  # noqa: E402
 
 HISTORIES: Final = Path(__file__).parent / "histories"
+UNHURRIED: Final = replace(QUICK, start_to_close_seconds=30)
+"""What isn't meant to time out doesn't, however busy the machine is."""
 
 AnyHandle = WorkflowHandle[Any, Any]
 
@@ -155,7 +158,7 @@ async def record(address: str) -> None:
                 await _write(scenario, await scenario(harness))
     for scenario_of_batch in RECORDED_OF_BATCHES:
         if _is_missing(scenario_of_batch):
-            batches = BatchHarness(client)
+            batches = BatchHarness(client, batching=Batching(timings=UNHURRIED, chunk=4, at_once=2))
             async with batches.workers():
                 await _write(scenario_of_batch, await scenario_of_batch(batches))
 
