@@ -30,7 +30,7 @@ _ASKS: Final = {
     "ledger-api": ("ledger",),
     "workflow-worker": ("account-api", "ledger-api", TEMPORAL),
     "account-worker": ("accounts", TEMPORAL),
-    "ledger-worker": ("ledger", TEMPORAL),
+    "ledger-worker": ("ledger", "account-api", TEMPORAL),
 }
 
 

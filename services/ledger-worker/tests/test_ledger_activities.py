@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import pytest
 from ledger_worker.activities import LedgerStepActivities
+from ledger_worker.batch_activities import LedgerBatchStepActivities
 from ledger_worker.demo_faults import DemoFaults, NoFaults
 from ledger_worker.settings import LedgerWorkerSettings
 from ledger_worker.worker import build_worker
 from prometheus_client import CollectorRegistry
 from service_runtime.database import create_database_engine
+from service_runtime.internal_client import InternalClient
 from service_runtime.worker_identity import worker_identity
 from sqlalchemy import Engine
 from temporalio import workflow
@@ -203,11 +205,19 @@ class BothSteps:
 
 
 async def test_the_worker_serves_both_steps_on_the_ledgers_queue(
-    temporal_client: Client, activities: LedgerStepActivities, new_transfer: NewTransfer
+    temporal_client: Client, ledger_engine: Engine, activities: LedgerStepActivities, new_transfer: NewTransfer
 ) -> None:
-    settings = LedgerWorkerSettings(database_url="unused")
+    settings = LedgerWorkerSettings(database_url="unused", account_api_url="http://unused")
     registry = CollectorRegistry()
-    worker = build_worker(temporal_client, "me", activities=activities, settings=settings, registry=registry)
+    account_api = InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=1)
+    worker = build_worker(
+        temporal_client,
+        "me",
+        activities=activities,
+        batch_activities=LedgerBatchStepActivities(ledger_engine, DemoFaults(slow_seconds=0), account_api),
+        settings=settings,
+        registry=registry,
+    )
     workflows = Worker(
         temporal_client, task_queue="both", workflows=[BothSteps], workflow_runner=UnsandboxedWorkflowRunner()
     )
