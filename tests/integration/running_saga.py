@@ -9,10 +9,13 @@ import account_worker.worker
 import ledger_worker.api
 import ledger_worker.worker
 import workflow_handler.worker
+from account_worker.batch_activities import AccountBatchStepActivities
 from account_worker.demo_faults import NoFaults
 from fastapi import FastAPI
 from integration.faulty_participants import FaultyAccounts, FaultyLedger
 from integration.whole_saga import Databases, WholeSaga
+from ledger_worker.batch_activities import LedgerBatchStepActivities
+from ledger_worker.demo_faults import NoFaults as NoLedgerFaults
 from live_server import live_server
 from prometheus_client import CollectorRegistry
 from service_runtime.app import create_app
@@ -61,18 +64,22 @@ async def whole_saga(client: Client, databases: Databases, apis: Apis) -> AsyncI
 
 @asynccontextmanager
 async def _workers(saga: WholeSaga, apis: Apis) -> AsyncIterator[None]:
+    accounts, ledger = saga.databases
+    faulty_accounts, faulty_ledger = FaultyAccounts(accounts, saga.faults), FaultyLedger(ledger, saga.faults)
     async with (
         account_worker.worker.build_worker(
             saga.client,
             "account-worker",
-            activities=FaultyAccounts(saga.databases.accounts, saga.faults),
+            activities=faulty_accounts,
+            batch_activities=AccountBatchStepActivities(accounts, NoFaults(), faulty_accounts.guards),
             settings=WorkerSettings(process=Process.ACCOUNT_WORKER),
             registry=CollectorRegistry(),
         ),
         ledger_worker.worker.build_worker(
             saga.client,
             "ledger-worker",
-            activities=FaultyLedger(saga.databases.ledger, saga.faults),
+            activities=faulty_ledger,
+            batch_activities=LedgerBatchStepActivities(ledger, NoLedgerFaults(), apis.account_api),
             settings=WorkerSettings(process=Process.LEDGER_WORKER),
             registry=CollectorRegistry(),
         ),
