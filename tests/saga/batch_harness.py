@@ -25,16 +25,26 @@ Handle = WorkflowHandle[TransferBatch, Batch]
 class BatchHarness:
     client: Client
     fake: FakeBatch = field(default_factory=FakeBatch)
+    batch: Batch | None = None
     batching: Batching = field(
         default_factory=lambda: Batching(timings=replace(QUICK, start_to_close_seconds=1), chunk=4, at_once=2)
     )
 
     async def start(self, total: int) -> Handle:
-        batch = Batch(batch_id=str(uuid4()), total=total, created_at=datetime.now(UTC))
+        self.store(total)
+        return await self.run_again()
+
+    def store(self, total: int) -> None:
+        self.fake.total = total
+        self.batch = Batch(batch_id=str(uuid4()), total=total, created_at=datetime.now(UTC))
+
+    async def run_again(self) -> Handle:
+        """As a repeated `POST` does."""
+        assert self.batch is not None
         return await self.client.start_workflow(
             TransferBatch.run,
-            args=[batch, self.batching],
-            id=batch_workflow_id(batch.batch_id),
+            args=[self.batch, self.batching],
+            id=batch_workflow_id(self.batch.batch_id),
             task_queue=TaskQueue.TRANSFERS,
         )
 
@@ -43,12 +53,18 @@ class BatchHarness:
 
     async def end(self, handle: Handle) -> list[str | None]:
         """The status of each transfer, after checking what holds for every batch: all are final, and the money."""
-        batch = await handle.result()
+        await handle.result()
         assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-        statuses = self.fake.statuses(batch.total)
+        return self.ends()
+
+    def ends(self) -> list[str | None]:
+        statuses = self.fake.statuses(self.fake.total)
         assert None not in statuses
         self.fake.check_money()
         return statuses
+
+    def _workflow_worker(self) -> Worker:
+        return Worker(self.client, task_queue=TaskQueue.TRANSFERS, workflows=[TransferBatch])
 
     @asynccontextmanager
     async def workers(self) -> AsyncIterator[None]:
@@ -57,7 +73,7 @@ class BatchHarness:
         with ThreadPoolExecutor(20) as threads:
             interceptor = StepInterceptor(self.client, CollectorRegistry())
             async with (
-                Worker(self.client, task_queue=TaskQueue.TRANSFERS, workflows=[TransferBatch]),
+                self._workflow_worker(),
                 Worker(
                     self.client,
                     task_queue=TaskQueue.ACCOUNTS,
@@ -67,6 +83,7 @@ class BatchHarness:
                         fake.release_many,
                         fake.deposit_compensation_many,
                         fake.withdraw_compensation_many,
+                        fake.find_unfinished,
                     ],
                     activity_executor=threads,
                     interceptors=[interceptor],

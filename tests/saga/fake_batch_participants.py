@@ -12,10 +12,11 @@ from service_runtime.batch_edge import answer_for, attempt_on, transfer_ids
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from transfer_contract.activities import AccountBatchActivities, LedgerBatchActivities
-from transfer_contract.batches import BatchItems, BatchUndo, Decisions, position_of
+from transfer_contract.batches import BatchItems, BatchUndo, Decisions, Ranges, position_of, positions_in, ranges_of
 from transfer_contract.steps import (
     Compensation,
     Decision,
+    Failure,
     FailureCode,
     Step,
     StepError,
@@ -37,9 +38,11 @@ class FakeBatch(AccountBatchActivities, LedgerBatchActivities):
     """Every transfer moves AMOUNT. `withdrawn` has the positions in the order in which they were paid."""
 
     def __init__(self) -> None:
+        self.total = 0
         self.rows: dict[tuple[int, Step], StepRow] = {}
         self.calls: list[tuple[Name, tuple[int, ...]]] = []
         self.withdrawn: list[int] = []
+        self.undone_because: dict[int, Failure] = {}
         self.in_transit = self.held = self.received = self.recorded = 0
         self.late, self.go = threading.Event(), threading.Event()
         self.waiting: defaultdict[Name, threading.Event] = defaultdict(threading.Event)
@@ -65,6 +68,14 @@ class FakeBatch(AccountBatchActivities, LedgerBatchActivities):
 
     def statuses(self, total: int) -> list[str | None]:
         return [status_by(self.decisions(position)) for position in range(1, total + 1)]
+
+    def unfinished(self, total: int) -> Ranges:
+        return ranges_of(at for at, status in enumerate(self.statuses(total), start=1) if status is None)
+
+    def forget(self) -> None:
+        """All of a batch that has ended."""
+        self.rows.clear()
+        self.received = self.recorded = 0
 
     def check_money(self) -> None:
         completed = sum(
@@ -92,6 +103,10 @@ class FakeBatch(AccountBatchActivities, LedgerBatchActivities):
     @activity.defn(name="withdraw_compensation_many", no_thread_cancel_exception=True)
     def withdraw_compensation_many(self, items: BatchUndo) -> Decisions:
         return self._decide_all(Compensation.WITHDRAW, items)
+
+    @activity.defn(name="find_unfinished", no_thread_cancel_exception=True)
+    def find_unfinished(self, batch_id: str) -> Ranges:
+        return self.unfinished(self.total)
 
     @activity.defn(name="record_many")
     async def record_many(self, items: BatchItems) -> Decisions:
@@ -154,6 +169,8 @@ class FakeBatch(AccountBatchActivities, LedgerBatchActivities):
         return row
 
     def _undo(self, name: Compensation, position: int, transfer_id: str, items: BatchItems | BatchUndo) -> StepRow:
+        if name is Compensation.WITHDRAW and isinstance(items, BatchUndo):
+            self.undone_because |= {at: each.failure for each in items.undo for at in positions_in(each.positions)}
         row = self.rows.get((position, name.step))
         done = attempt_on(items).decided(datetime.now(UTC))
         if row is None:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
-from transfer_contract.batches import BatchItems, BatchUndo, Decisions
+from transfer_contract.batches import BatchItems, BatchUndo, Decisions, Ranges
 from transfer_contract.steps import StepRow
 from transfer_contract.transfers import AbortRequest, TransferRequest
 
@@ -87,6 +87,11 @@ class AccountBatchActivities(ABC):
     @activity.defn(name="withdraw_compensation_many")
     @abstractmethod
     def withdraw_compensation_many(self, items: BatchUndo) -> Decisions: ...
+
+    @activity.defn(name="find_unfinished")
+    @abstractmethod
+    def find_unfinished(self, batch_id: str) -> Ranges:
+        """Those of the batch that aren't final: only reads, and what is final stays so."""
 
 
 class LedgerBatchActivities(ABC):

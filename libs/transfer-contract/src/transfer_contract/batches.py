@@ -176,6 +176,13 @@ class BatchUndo(Payload):
         return ranges_of(position for each in self.undo for position in positions_in(each.positions))
 
 
+class UnfinishedBatch(Payload):
+    """A batch that nobody carries; the input of the workflow that finishes it."""
+
+    batch_id: str
+    failure: Failure
+
+
 class Decided(Payload):
     """Transfers of which a step's rows say the same. `failure`: why they must abort, where a row tells it."""
 

@@ -43,6 +43,9 @@ RECONCILE_TRANSFERS: Final = "ReconcileTransfers"
 FINISH_TRANSFER: Final = "FinishTransfer"
 """The workflow type that the reconciler starts for each transfer that nobody carries."""
 
+FINISH_BATCH: Final = "FinishBatch"
+"""The workflow type that the reconciler starts for each batch that nobody carries."""
+
 RECONCILIATION_SCHEDULE: Final = "reconcile-transfers"
 """The id of the schedule that starts the runs of the reconciler."""
 
@@ -58,6 +61,7 @@ TRANSFER_STATUS: Final = SearchAttributeKey.for_keyword("TransferStatus")
 _WORKFLOW_ID_PREFIX: Final = "transfer-"
 _FINISHER_ID_PREFIX: Final = "finish-"
 _BATCH_ID_PREFIX: Final = "batch-"
+_BATCH_FINISHER_ID_PREFIX: Final = "finish-batch-"
 
 
 def workflow_id(transfer_id: str) -> str:
@@ -73,3 +77,8 @@ def finisher_id(transfer_id: str) -> str:
 def batch_workflow_id(batch_id: str) -> str:
     """The one workflow id of a batch, in every run."""
     return f"{_BATCH_ID_PREFIX}{batch_id}"
+
+
+def batch_finisher_id(batch_id: str) -> str:
+    """The one id of the workflow that finishes an abandoned batch."""
+    return f"{_BATCH_FINISHER_ID_PREFIX}{batch_id}"

@@ -33,17 +33,26 @@ class Abandoned(Payload):
     has_rows: bool
 
 
+class AbandonedBatch(Payload):
+    """A batch that nobody carries. `transfers`: how many of it aren't final."""
+
+    batch_id: str
+    found: Finding
+    transfers: int
+
+
 class SearchPosition(Payload):
     """Where a search goes on where the one before it ended.
 
     `closed_since`: what closed earlier has been judged; None: nothing has. `after`: the one that was examined last, in
     the list of transfers that aren't final; None: it begins anew. `shut_after`: the same in the ledger's tombstones, by
-    transfer id.
+    transfer id. `batches_after`: the same in the batches that aren't finished, by id.
     """
 
     closed_since: datetime | None = None
     after: TransferCursor | None = None
     shut_after: str = ""
+    batches_after: str = ""
 
 
 class Search(Payload):
@@ -58,6 +67,7 @@ class Findings(Payload):
     """`under_way`: those that an earlier run of the reconciler has taken over and that aren't final yet."""
 
     abandoned: tuple[Abandoned, ...] = ()
+    batches: tuple[AbandonedBatch, ...] = ()
     carried: int = 0
     under_way: tuple[str, ...] = ()
     is_complete: bool = True
@@ -90,13 +100,25 @@ class TakenOver(Payload):
     error: str | None = None
 
 
+class BatchTakenOver(Payload):
+    """One batch that a run of the reconciler took over. `ended` transfers of it, None while it isn't through."""
+
+    batch_id: str
+    found: Finding
+    transfers: int
+    ended: int | None = None
+    error: str | None = None
+
+
 class ReconciliationReport(Payload):
     """The result of `ReconcileTransfers`: what it did, and what it left alone.
 
-    `carried`: how many transfers of those examined have a workflow that goes on, parked ones included.
+    `carried`: how many transfers and batches of those examined have a workflow that goes on, parked ones included.
+    `under_way`: the ids of those that an earlier run took over.
     """
 
     taken_over: tuple[TakenOver, ...] = ()
+    batches: tuple[BatchTakenOver, ...] = ()
     carried: int = 0
     under_way: tuple[str, ...] = ()
     is_complete: bool = True

@@ -3,7 +3,7 @@
 from typing import Annotated, NoReturn
 
 import structlog
-from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from service_runtime.database import DATABASE_AWAY, in_transaction
@@ -85,17 +85,8 @@ def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
 
     @router.get("")
     def list_all(
-        *,
-        final: bool | None = None,
-        status: FinalStatus | None = None,
-        account: QueryId = None,
-        oldest_first: bool = False,
-        cursor: str | None = None,
-        limit: PageSize = 100,
+        wanted: Annotated[queries.TransferFilter, Depends(_wanted)], limit: PageSize = 100
     ) -> Page[TransferRows]:
-        wanted = queries.TransferFilter(
-            is_final=final, status=status, account=account, after=_decoded(cursor), oldest_first=oldest_first
-        )
         with engine.connect() as connection:
             return queries.list_transfers(connection, wanted, limit=limit)
 
@@ -147,6 +138,25 @@ def reconciliation_router(engine: Engine) -> APIRouter:
 
 def _not_found(what: str) -> NoReturn:
     raise Problem(ProblemCode.NOT_FOUND, f"There is no {what}.")
+
+
+def _wanted(
+    *,
+    final: bool | None = None,
+    status: FinalStatus | None = None,
+    account: QueryId = None,
+    of_batches: bool | None = None,
+    oldest_first: bool = False,
+    cursor: str | None = None,
+) -> queries.TransferFilter:
+    return queries.TransferFilter(
+        is_final=final,
+        status=status,
+        account=account,
+        after=_decoded(cursor),
+        oldest_first=oldest_first,
+        of_batches=of_batches,
+    )
 
 
 def _decoded(cursor: str | None) -> TransferCursor | None:

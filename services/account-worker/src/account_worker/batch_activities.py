@@ -7,12 +7,13 @@ from service_runtime.batch_edge import answer_for, attempt_on, decide_apart, pla
 from sqlalchemy import Connection, Engine
 from temporalio import activity
 from transfer_contract.activities import AccountBatchActivities
-from transfer_contract.batches import BatchItems, BatchUndo, Decisions, positions_in, transfer_id_in
+from transfer_contract.batches import BatchItems, BatchUndo, Decisions, Ranges, positions_in, transfer_id_in
 from transfer_contract.steps import Compensation, StepError, StepRow
 from transfer_contract.transfers import TransferRequest
 
 from account_worker import steps
 from account_worker.accounts import GuardViolated, StepProblem
+from account_worker.batches import unfinished_positions
 from account_worker.books import Asked, AskedToUndo, LockedTransfer, StoredUndo
 from account_worker.demo_faults import Faults
 from account_worker.guards import GuardAlarm
@@ -46,6 +47,11 @@ class AccountBatchStepActivities(AccountBatchActivities):
     @activity.defn(name="withdraw_compensation_many", no_thread_cancel_exception=True)
     def withdraw_compensation_many(self, items: BatchUndo) -> Decisions:
         return self._undo(steps.WITHDRAW_COMPENSATION, Compensation.WITHDRAW, items)
+
+    @activity.defn(name="find_unfinished", no_thread_cancel_exception=True)
+    def find_unfinished(self, batch_id: str) -> Ranges:
+        with self._engine.connect() as connection:
+            return unfinished_positions(connection, batch_id)
 
     def _forward(self, step: AccountStep[Asked], items: BatchItems) -> Decisions:
         def work(connection: Connection, asked: Sequence[str], attempt: Attempt) -> list[Outcome]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping, select, text
 from sqlalchemy.dialects.postgresql import insert as insert_unless_there
 from transfer_contract.batches import (
     Batch,
@@ -16,14 +16,16 @@ from transfer_contract.batches import (
     BatchProgress,
     BatchStored,
     BatchTotal,
+    Ranges,
     position_of,
+    ranges_of,
     transfer_id_in,
 )
 from transfer_contract.http import Page, TransferRows
 from transfer_contract.transfers import TransferRequest
 
 from account_worker.models import batches, rows_of, transfer_rows, transfers
-from account_worker.queries import TransferFilter, matching
+from account_worker.queries import IN_A_BATCH, TransferFilter, matching
 
 _COPY: Final = """
     COPY transfers (transfer_id, fingerprint, source_account, destination_account, amount_minor, currency, reference,
@@ -44,6 +46,15 @@ _TOTALS = text("""
         AND deposit.transfer_id = transfers.transfer_id AND deposit.step = 'deposit'
     WHERE transfers.transfer_id BETWEEN :first AND :last
     GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+_UNFINISHED = text("""
+    SELECT * FROM batches
+    WHERE batch_id IN (
+        SELECT left(transfer_id, 36) FROM transfers
+        WHERE final_status IS NULL AND created_at < :before AND transfer_id LIKE :in_a_batch
+    ) AND batch_id > :after
+    ORDER BY batch_id LIMIT :limit
 """)
 
 _REQUESTS = text("""
@@ -86,6 +97,20 @@ def _stored_before(connection: Connection, order: BatchOrder) -> BatchStored | N
 def find_progress(connection: Connection, batch_id: str) -> BatchProgress | None:
     row = _find(connection, batch_id)
     return _progress(connection, _batch(row)) if row else None
+
+
+def unfinished_batches(connection: Connection, *, before: datetime, after: str, limit: int) -> Page[Batch]:
+    """Those that were ordered before and have a transfer that isn't final, by id; the cursor is the last one's."""
+    asked = {"before": before, "after": after, "limit": limit, "in_a_batch": IN_A_BATCH}
+    items = [_batch(row) for row in connection.execute(_UNFINISHED, asked).mappings()]
+    return Page(items=items, next_cursor=items[-1].batch_id if len(items) == limit else None)
+
+
+def unfinished_positions(connection: Connection, batch_id: str) -> Ranges:
+    """Where its transfers stand that aren't final."""
+    in_batch = transfers.c.transfer_id.between(transfer_id_in(batch_id, 1), _last_id(batch_id))
+    query = select(transfers.c.transfer_id).where(in_batch, transfers.c.final_status.is_(None))
+    return ranges_of(map(position_of, connection.scalars(query)))
 
 
 def list_transfers(

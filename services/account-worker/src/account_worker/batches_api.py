@@ -3,10 +3,11 @@
 from typing import Annotated, NoReturn
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime
 from service_runtime.database import in_transaction
 from service_runtime.problems import Problem
 from sqlalchemy import Engine
-from transfer_contract.batches import BatchItems, BatchOrder, BatchProgress, BatchStored
+from transfer_contract.batches import Batch, BatchItems, BatchOrder, BatchProgress, BatchStored
 from transfer_contract.http import Page, ProblemCode, TransferRows
 from transfer_contract.steps import FinalStatus
 
@@ -26,6 +27,15 @@ def batches_router(engine: Engine) -> APIRouter:
             detail = "The idempotency key was used before, for a request with another body."
             raise Problem(ProblemCode.IDEMPOTENCY_KEY_REUSED, detail)
         return stored
+
+    @router.get("/unfinished")
+    def list_unfinished(
+        before: AwareDatetime,
+        after: Annotated[str, Query(pattern=r"^[0-9a-f-]{0,36}$")] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Page[Batch]:
+        with engine.connect() as connection:
+            return batches.unfinished_batches(connection, before=before, after=after, limit=limit)
 
     @router.get("/{batch_id}")
     def get(batch_id: BatchId) -> BatchProgress:

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, select, tuple_, union
 from transfer_contract.http import Account, Page, TransferCursor, TransferRows
 from transfer_contract.steps import FinalStatus
 
 from account_worker.models import account, accounts, among, rows_of, transfer_rows, transfers
+
+IN_A_BATCH: Final = "________-____-____-____-____________-_____"
+"""The form of an id that belongs to a batch, as LIKE knows it."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class TransferFilter:
     account: str | None = None
     after: TransferCursor | None = None
     oldest_first: bool = False
+    of_batches: bool | None = None
+    """False: those that somebody asked for one by one."""
 
 
 def find_account(connection: Connection, account_id: str) -> Account | None:
@@ -80,6 +86,9 @@ def matching(wanted: TransferFilter) -> list[ColumnElement[bool]]:
         conditions.append(status.is_not(None) if wanted.is_final else status.is_(None))
     if wanted.status is not None:
         conditions.append(transfers.c.final_status == wanted.status)
+    if wanted.of_batches is not None:
+        in_a_batch = transfers.c.transfer_id.like(IN_A_BATCH)
+        conditions.append(in_a_batch if wanted.of_batches else ~in_a_batch)
     if wanted.after is not None:
         position = tuple_(transfers.c.created_at, transfers.c.transfer_id)
         last = (wanted.after.created_at, wanted.after.transfer_id)

@@ -33,6 +33,7 @@ def build_worker(
             batch_activities.release_many,
             batch_activities.deposit_compensation_many,
             batch_activities.withdraw_compensation_many,
+            batch_activities.find_unfinished,
         ],
         settings=settings,
         registry=registry,

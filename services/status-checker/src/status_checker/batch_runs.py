@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
-from service_runtime.carrying import carries
+from service_runtime.carrying import carries, describe
 from service_runtime.temporal import ask_temporal
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription
-from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.batches import position_of
-from transfer_contract.names import TaskQueue, batch_workflow_id
+from transfer_contract.names import TaskQueue, batch_finisher_id, batch_workflow_id
 from transfer_contract.steps import Compensation, Decision, Step, StepRow
 from transfer_contract.transfers import StepStatus
 
@@ -40,7 +39,7 @@ class OpenChunk:
 
 @dataclass(frozen=True)
 class BatchRun:
-    """An open run that carries its batch."""
+    """An open run that carries its batch: its own, or the reconciler's."""
 
     open: tuple[OpenChunk, ...]
 
@@ -76,15 +75,11 @@ class BatchRuns:
         return self._known[batch_id][1]
 
     async def _describe(self, batch_id: str) -> BatchRun | None:
-        try:
-            run = await self._client.get_workflow_handle(batch_workflow_id(batch_id)).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
-        if not carries(run):
-            return None
-        return read_batch_run(run)
+        for workflow in (batch_workflow_id(batch_id), batch_finisher_id(batch_id)):
+            run = await describe(self._client, workflow)
+            if run is not None and carries(run):
+                return read_batch_run(run)
+        return None
 
 
 def read_batch_run(run: WorkflowExecutionDescription) -> BatchRun:

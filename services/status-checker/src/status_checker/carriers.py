@@ -10,7 +10,7 @@ from service_runtime.carrying import STUCK_FROM_ATTEMPT, is_open
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowExecutionDescription
 from transfer_contract.batches import batch_of
-from transfer_contract.names import batch_workflow_id, finisher_id, workflow_id
+from transfer_contract.names import batch_finisher_id, batch_workflow_id, finisher_id, workflow_id
 from transfer_contract.steps import Compensation
 
 from status_checker.batch_runs import read_batch_run
@@ -72,9 +72,16 @@ class Carriers:
 
     async def of(self, transfer_id: str) -> Carried:
         """One description, a second one where the transfer's own workflow doesn't go on. Raises RPCError."""
-        own = await self._in_batch(transfer_id) or await self._carrier(workflow_id(transfer_id), is_finisher=False)
-        goes_on = own is not None and own.is_open and not own.is_stuck
-        finisher = None if goes_on else await self._carrier(finisher_id(transfer_id), is_finisher=True)
+        batch_id = batch_of(transfer_id)
+        own = await self._in_batch(transfer_id, batch_workflow_id(batch_id), is_finisher=False) if batch_id else None
+        own = own or await self._carrier(workflow_id(transfer_id), is_finisher=False)
+        finisher = None
+        if own is None or not own.is_open or own.is_stuck:
+            finisher = (
+                await self._in_batch(transfer_id, batch_finisher_id(batch_id), is_finisher=True)
+                if batch_id
+                else await self._carrier(finisher_id(transfer_id), is_finisher=True)
+            )
         return Carried(transfer_id, tuple(each for each in (own, finisher) if each is not None))
 
     def forget_others(self) -> None:
@@ -83,18 +90,15 @@ class Carriers:
         self._read.clear()
         self._batches.clear()
 
-    async def _in_batch(self, transfer_id: str) -> Carrier | None:
+    async def _in_batch(self, transfer_id: str, workflow: str, *, is_finisher: bool) -> Carrier | None:
         """The batch while its run is open, described once for all of its transfers."""
-        batch_id = batch_of(transfer_id)
-        if batch_id is None:
-            return None
-        if batch_id not in self._batches:
-            self._batches[batch_id] = asyncio.ensure_future(self._runs.describe(batch_workflow_id(batch_id)))
-        run = await self._batches[batch_id]
+        if workflow not in self._batches:
+            self._batches[workflow] = asyncio.ensure_future(self._runs.describe(workflow))
+        run = await self._batches[workflow]
         if run is None or not is_open(run):
             return None
         timeline = Timeline(open=tuple(read_batch_run(run).steps_around(transfer_id)))
-        return await self._open_carrier(run, timeline, is_finisher=False)
+        return await self._open_carrier(run, timeline, is_finisher=is_finisher)
 
     async def _carrier(self, workflow: str, *, is_finisher: bool) -> Carrier | None:
         run = await self._runs.describe(workflow)

@@ -1,7 +1,6 @@
 """The reconciler's eyes: which transfers can their workflows not finish any more? It reads, and changes nothing."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -10,23 +9,27 @@ from enum import Enum, auto
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
-from service_runtime.carrying import carries, is_open
+from service_runtime.carrying import carries, describe, is_open
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.batches import batch_of
-from transfer_contract.names import batch_workflow_id, finisher_id, workflow_id
-from transfer_contract.reconciler import Abandoned, Finding, Findings, ReconcilerActivities, Search, SearchPosition
+from transfer_contract.names import batch_finisher_id, batch_workflow_id, finisher_id, workflow_id
+from transfer_contract.reconciler import (
+    Abandoned,
+    AbandonedBatch,
+    Finding,
+    Findings,
+    ReconcilerActivities,
+    Search,
+    SearchPosition,
+)
 from transfer_contract.transfers import TransferRequest
 
 from workflow_handler.rows import AccountRows
-from workflow_handler.unfinished import Batch, UnfinishedTransfers
+from workflow_handler.unfinished import Batch, UnfinishedBatches, UnfinishedTransfers
 
 LOOKS_AT_ONCE: Final = 20
 """Descriptions that Temporal is asked for side by side: clients' requests come first."""
-
-BATCH_SECONDS: Final = 2.0
-"""How long a batch's description holds for its thousands of transfers."""
 
 _FOUND_CLOSED: Final = {
     WorkflowExecutionStatus.TERMINATED: Finding.TERMINATED,
@@ -49,10 +52,15 @@ class _Found:
 
     limit: int
     judged: dict[str, _Verdict | Abandoned] = field(default_factory=dict)
+    batches: dict[str, _Verdict | AbandonedBatch] = field(default_factory=dict)
 
     @property
     def abandoned(self) -> list[Abandoned]:
         return [verdict for verdict in self.judged.values() if isinstance(verdict, Abandoned)]
+
+    @property
+    def abandoned_batches(self) -> list[AbandonedBatch]:
+        return [verdict for verdict in self.batches.values() if isinstance(verdict, AbandonedBatch)]
 
     @property
     def is_full(self) -> bool:
@@ -64,7 +72,8 @@ class _Found:
             self.judged[transfer_id] = verdict
 
     def judged_as(self, verdict: _Verdict) -> list[str]:
-        return [transfer_id for transfer_id, judged in self.judged.items() if judged is verdict]
+        """Transfers and batches, by their ids."""
+        return [each for each, judged in [*self.batches.items(), *self.judged.items()] if judged is verdict]
 
 
 class AbandonedTransfers(ReconcilerActivities):
@@ -74,7 +83,6 @@ class AbandonedTransfers(ReconcilerActivities):
         self._client = client
         self._unfinished = unfinished
         self._rows = rows
-        self._batches: dict[str, tuple[float, asyncio.Future[WorkflowExecutionDescription | None]]] = {}
         self._counter = Counter(
             "abandoned_transfers", "Transfers that their workflow could not finish.", ["found"], registry=registry
         )
@@ -83,6 +91,7 @@ class AbandonedTransfers(ReconcilerActivities):
     async def find_abandoned_transfers(self, search: Search) -> Findings:
         """By Temporal first: what was ended there is a few, however long the list of transfers on their way is."""
         now, found = datetime.now(UTC), _Found(search.limit)
+        batches = await self._judge_batches(search, now, found)
         await self._judge_all(self._unfinished.by_closed_runs(search, now), found)
         await self._judge_all(self._unfinished.by_reported_problems(), found)
         position = search.position  # where there is more than the limit, all is looked for again
@@ -91,7 +100,19 @@ class AbandonedTransfers(ReconcilerActivities):
             await self._judge({**page.transfers, **shut.transfers}, found)
             if not found.is_full:
                 position = SearchPosition(closed_since=now, after=page.after, shut_after=shut.after)
-        return self._told(found, position)
+        return self._told(found, position.model_copy(update={"batches_after": batches.after}))
+
+    async def _judge_batches(self, search: Search, now: datetime, found: _Found) -> UnfinishedBatches:
+        """All transfers of a batch together: whoever carries it carries them."""
+        page = await self._unfinished.batches(search, now)
+        at_once = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+        async def judge(batch_id: str) -> None:
+            async with at_once:
+                found.batches[batch_id] = await self._verdict_on_batch(batch_id)
+
+        await asyncio.gather(*map(judge, page.batch_ids))
+        return page
 
     async def _judge_all(self, batches: AsyncGenerator[Batch], found: _Found) -> None:
         async with aclosing(batches):
@@ -108,19 +129,15 @@ class AbandonedTransfers(ReconcilerActivities):
                 if not found.is_full:
                     found.add(transfer_id, await self._verdict_on(transfer))
 
-        unknown = [each for each in batch.items() if each[0] not in found.judged]
+        unknown = [each for each in batch.items() if each[0] not in found.judged and batch_of(each[0]) is None]
         await asyncio.gather(*(judge(transfer_id, transfer) for transfer_id, transfer in unknown))
 
     async def _verdict_on(self, transfer: TransferRequest) -> _Verdict | Abandoned:
         """The rows are read last: a run that has just closed has made them final."""
-        batch_id = batch_of(transfer.transfer_id)
-        run = await self._batch_run(batch_id) if batch_id else None
+        run = await describe(self._client, workflow_id(transfer.transfer_id))
         if run is not None and carries(run):
             return _Verdict.CARRIED
-        run = await self._describe(workflow_id(transfer.transfer_id)) or run
-        if run is not None and carries(run):
-            return _Verdict.CARRIED
-        finisher = await self._describe(finisher_id(transfer.transfer_id))
+        finisher = await describe(self._client, finisher_id(transfer.transfer_id))
         if finisher is not None and is_open(finisher):
             return _Verdict.UNDER_WAY
         known = await self._rows.of(transfer.transfer_id)
@@ -130,31 +147,28 @@ class AbandonedTransfers(ReconcilerActivities):
             transfer=known.transfer if known else transfer, found=_finding(run), has_rows=known is not None
         )
 
-    async def _batch_run(self, batch_id: str) -> WorkflowExecutionDescription | None:
-        """Asked once in a while for all of its transfers together. An outdated answer costs a run of the reconciler."""
-        now = time.monotonic()
-        asked = self._batches.get(batch_id)
-        if asked is None or asked[0] < now - BATCH_SECONDS:
-            self._batches = {each: known for each, known in self._batches.items() if known[0] >= now - BATCH_SECONDS}
-            self._batches[batch_id] = asked = (now, asyncio.ensure_future(self._describe(batch_workflow_id(batch_id))))
-        return await asked[1]
-
-    async def _describe(self, workflow: str) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._client.get_workflow_handle(workflow).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
+    async def _verdict_on_batch(self, batch_id: str) -> _Verdict | AbandonedBatch:
+        """The rows are read last, as for one transfer."""
+        run = await describe(self._client, batch_workflow_id(batch_id))
+        if run is not None and carries(run):
+            return _Verdict.CARRIED
+        finisher = await describe(self._client, batch_finisher_id(batch_id))
+        if finisher is not None and is_open(finisher):
+            return _Verdict.UNDER_WAY
+        left = await self._unfinished.left_of(batch_id)
+        return AbandonedBatch(batch_id=batch_id, found=_finding(run), transfers=left) if left else _Verdict.FINAL
 
     def _told(self, found: _Found, position: SearchPosition) -> Findings:
         for each in found.abandoned:
             self._counter.labels(each.found).inc()
+        for batch in found.abandoned_batches:
+            self._counter.labels(batch.found).inc(batch.transfers)
         return Findings(
             abandoned=tuple(found.abandoned),
+            batches=tuple(found.abandoned_batches),
             carried=len(found.judged_as(_Verdict.CARRIED)),
             under_way=tuple(found.judged_as(_Verdict.UNDER_WAY)),
-            is_complete=not found.is_full and position.after is None,
+            is_complete=not found.is_full and position.after is None and not position.batches_after,
             position=position,
         )
 

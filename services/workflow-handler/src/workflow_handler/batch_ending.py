@@ -14,20 +14,38 @@ with workflow.unsafe.imports_passed_through():
 
 from workflow_handler.batch_steps import BatchSteps, Undos, failing_in, only
 from workflow_handler.policies import Timings
+from workflow_handler.transfer_ending import RowsNotFinalError
 
 _NOT_APPLIED = tuple(decision for decision in Decision if decision is not Decision.APPLIED)
 _PUT_BACK = "deposit_compensation_many"
 
 
 class BatchEnding:
-    """The base of a batch's workflow. Where one transfer fails technically, the others of its list go on without it:
-    it gets an activity that is retried without limit, as a transfer of its own has from the beginning.
+    """The base of the workflows that end batches.
+
+    Where one transfer fails technically, the others of its list go on without it: it gets an activity that is retried
+    without limit, as a transfer of its own has from the beginning.
     """
 
     def __init__(self, batch_id: str, timings: Timings) -> None:
+        self._batch_id = batch_id
         self._steps = BatchSteps(batch_id, timings)
         self._ended: set[int] = set()
+        self._is_cancelled = False
         self._parked: set[str] = set()
+
+    async def _end_all(self, work: Coroutine[Any, Any, int]) -> int:
+        """`work` answers how many transfers it was about. A cancel doesn't cut it short: it may look for one."""
+        working = asyncio.ensure_future(work)
+        while not working.done():
+            try:
+                await workflow.wait([working])
+            except asyncio.CancelledError:
+                self._is_cancelled = True
+        error = working.exception()
+        if error is not None or len(self._ended) != working.result():
+            raise RowsNotFinalError(f"batch {self._batch_id}: {len(self._ended)} ended") from error
+        return working.result()
 
     async def _release(self, positions: Ranges, *, must_succeed: bool = False) -> None:
         """Past the commit point (rules 4 and 8)."""
@@ -42,7 +60,7 @@ class BatchEnding:
         ways: list[Coroutine[Any, Any, None]] = []
         if past := door.positions(Decision.APPLIED):
             ways.append(self._release(past))
-        if shut := only(undo, door.positions(*_NOT_APPLIED)):
+        if shut := self._still_to_undo(undo, door):
             ways.append(self._undo(shut))
         if failing := only(undo, failing_in(door)):
             ways.append(self._abort(failing, must_succeed=True))
@@ -61,7 +79,7 @@ class BatchEnding:
 
     async def _undo_the_rest(self, undo: Undos, deposits: Decisions, *, must_succeed: bool) -> None:
         ways: list[Coroutine[Any, Any, None]] = []
-        if done := only(undo, deposits.positions(*Decision)):
+        if done := self._still_to_undo(undo, deposits):
             ways.append(self._put_back(done, must_succeed=must_succeed))
         if failing := only(undo, failing_in(deposits)):
             ways.append(self._undo(failing, must_succeed=True))
@@ -72,6 +90,10 @@ class BatchEnding:
         self._end(answer.positions(*_NOT_APPLIED))
         if failing := only(undo, failing_in(answer)):
             await self._put_back(failing, must_succeed=True)
+
+    def _still_to_undo(self, undo: Undos, answer: Decisions) -> Undos:
+        """Those whose compensation has answered, each with the failure that its rows keep."""
+        return only(undo, answer.positions(*_NOT_APPLIED))
 
     def _end(self, positions: Ranges) -> None:
         self._ended.update(positions_in(positions))

@@ -1,6 +1,6 @@
 """The steps of a batch as its workflow calls them: lists of transfers by their positions, never the transfers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -65,6 +65,11 @@ class BatchSteps:
         options = unlimited_many(self._timings, self._activity_id(compensation, items.positions), queue)
         return await workflow.execute_activity_method(method, items, **options)
 
+    async def find_unfinished(self) -> Ranges:
+        method = AccountBatchActivities.find_unfinished
+        options = unlimited_many(self._timings, "find_unfinished", TaskQueue.ACCOUNTS)
+        return await workflow.execute_activity_method(method, self._batch_id, **options)
+
     def _activity_id(self, name: str, positions: Ranges) -> str:
         return f"{name}:{positions[0][0]}-{positions[-1][1]}:{next(self._numbers)}"
 
@@ -74,6 +79,13 @@ def only(undo: Undos, positions: Ranges) -> Undos:
     wanted = set(positions_in(positions))
     parts = [(each, ranges_of(wanted.intersection(positions_in(each.positions)))) for each in undo]
     return tuple(Undo(failure=each.failure, positions=part) for each, part in parts if part)
+
+
+def chunks(positions: Ranges, size: int) -> Iterator[Ranges]:
+    """In their order, so many at a time."""
+    wanted = [*positions_in(positions)]
+    for first in range(0, len(wanted), size):
+        yield ranges_of(wanted[first : first + size])
 
 
 def failing_in(answer: Decisions) -> Ranges:

@@ -1,10 +1,11 @@
 """Starting the run of a batch that is stored."""
 
+from service_runtime.carrying import describe, is_open
 from service_runtime.request_id import current_request_id
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from transfer_contract.batches import Batch
-from transfer_contract.names import TRANSFER_BATCH, TaskQueue, batch_workflow_id
+from transfer_contract.names import TRANSFER_BATCH, TaskQueue, batch_finisher_id, batch_workflow_id
 
 from workflow_handler.policies import BATCHING, Batching
 
@@ -15,7 +16,10 @@ class Batches:
         self._batching = batching
 
     async def run(self, batch: Batch) -> None:
-        """Sees to it that a run carries the batch. Safe to repeat: on final rows a run moves nothing."""
+        """Sees to it that a run carries the batch, be it the reconciler's. On final rows a run moves nothing."""
+        finisher = await describe(self._client, batch_finisher_id(batch.batch_id))
+        if finisher is not None and is_open(finisher):
+            return
         await self._client.start_workflow(
             TRANSFER_BATCH,
             args=[batch, self._batching],

@@ -1,16 +1,20 @@
-"""One run of the reconciler: finds the transfers that nobody carries, and has each of them finished."""
+"""One run of the reconciler: finds the transfers and batches that nobody carries, and has each of them finished."""
 
 import asyncio
-from typing import cast
+from collections.abc import Awaitable
+from typing import Any, TypeVar, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
-from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
+from temporalio.workflow import ChildWorkflowCancellationType, ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from transfer_contract.names import RECONCILE_TRANSFERS, finisher_id
+    from transfer_contract.batches import UnfinishedBatch
+    from transfer_contract.names import RECONCILE_TRANSFERS, batch_finisher_id, finisher_id
     from transfer_contract.reconciler import (
         Abandoned,
+        AbandonedBatch,
+        BatchTakenOver,
         Finding,
         LastPosition,
         ReconcilerActivities,
@@ -19,19 +23,22 @@ with workflow.unsafe.imports_passed_through():
         SearchPosition,
         TakenOver,
     )
-    from transfer_contract.steps import Failure, FailureCode, FinalStatus
+    from transfer_contract.steps import Failure, FailureCode
     from transfer_contract.transfers import AbortRequest, TransferMemo
 
+from workflow_handler.finish_batch import FinishBatch
 from workflow_handler.finish_transfer import FinishTransfer
-from workflow_handler.policies import RECONCILING, Reconciling, searching
+from workflow_handler.policies import RECONCILING, Batching, Reconciling, searching
+
+Result = TypeVar("Result")
 
 
 @workflow.defn(name=RECONCILE_TRANSFERS)
 class ReconcileTransfers:
-    """Any number may run at once: a transfer is finished by one `FinishTransfer`, whose id says which transfer.
+    """Any number may run at once: a transfer is finished by one `FinishTransfer`, a batch by one `FinishBatch`.
 
-    That one goes on when this run is over, for as long as it takes: what can't be finished now holds up neither the
-    others nor the next run.
+    Its id says which. That one goes on when this run is over, for as long as it takes: what can't be finished now holds
+    up neither the others nor the next run.
     """
 
     @workflow.run
@@ -41,15 +48,19 @@ class ReconcileTransfers:
             ReconcilerActivities.find_abandoned_transfers, search, **searching(settings.timings)
         )
         at_once = asyncio.Semaphore(settings.at_once)
-        taken_over = await asyncio.gather(*(_take_over(each, settings, at_once) for each in found.abandoned))
+        batches, taken_over = await asyncio.gather(
+            asyncio.gather(*(_take_over_batch(each, settings, at_once) for each in found.batches)),
+            asyncio.gather(*(_take_over(each, settings, at_once) for each in found.abandoned)),
+        )
         report = ReconciliationReport(
             taken_over=tuple(taken_over),
+            batches=tuple(batches),
             carried=found.carried,
             under_way=found.under_way,
             is_complete=found.is_complete,
             position=found.position,
         )
-        if report.taken_over or report.under_way:
+        if report.taken_over or report.batches or report.under_way:
             workflow.logger.warning("reconciled: %s", report.model_dump_json(exclude={"position"}))
         return report
 
@@ -62,36 +73,56 @@ def _last_position() -> SearchPosition:
 
 
 async def _take_over(abandoned: Abandoned, settings: Reconciling, at_once: asyncio.Semaphore) -> TakenOver:
-    async with at_once:
-        status, error = await _finish(abandoned, settings)
-    return TakenOver(
-        transfer_id=abandoned.transfer.transfer_id,
-        found=abandoned.found,
-        has_rows=abandoned.has_rows,
-        status=status,
-        error=error,
-    )
-
-
-async def _finish(abandoned: Abandoned, settings: Reconciling) -> tuple[FinalStatus | None, str | None]:
-    """The final status as soon as there is one; none where it takes longer than a run waits for."""
     transfer = abandoned.transfer
-    try:
-        finishing = await workflow.start_child_workflow(
+    failure = _interrupted("transfer", abandoned.found)
+    async with at_once:
+        finishing = workflow.start_child_workflow(
             FinishTransfer.run,
-            args=[AbortRequest(transfer=transfer, failure=_interrupted(abandoned.found)), settings.timings],
+            args=[AbortRequest(transfer=transfer, failure=failure), settings.timings],
             id=finisher_id(transfer.transfer_id),
             memo={TransferMemo.KEY: TransferMemo(transfer=transfer, fingerprint=transfer.fingerprint)},
             parent_close_policy=ParentClosePolicy.ABANDON,
             cancellation_type=ChildWorkflowCancellationType.ABANDON,
         )
+        result, error = await _in_time(finishing, settings)
+    return TakenOver(
+        transfer_id=transfer.transfer_id,
+        found=abandoned.found,
+        has_rows=abandoned.has_rows,
+        status=result.status if result else None,
+        error=error,
+    )
+
+
+async def _take_over_batch(
+    abandoned: AbandonedBatch, settings: Reconciling, at_once: asyncio.Semaphore
+) -> BatchTakenOver:
+    unfinished = UnfinishedBatch(batch_id=abandoned.batch_id, failure=_interrupted("batch", abandoned.found))
+    async with at_once:
+        finishing = workflow.start_child_workflow(
+            FinishBatch.run,
+            args=[unfinished, Batching(timings=settings.timings)],
+            id=batch_finisher_id(abandoned.batch_id),
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            cancellation_type=ChildWorkflowCancellationType.ABANDON,
+        )
+        ended, error = await _in_time(finishing, settings)
+    return BatchTakenOver(**dict(abandoned), ended=ended, error=error)
+
+
+async def _in_time(
+    start: Awaitable[ChildWorkflowHandle[Any, Result]], settings: Reconciling
+) -> tuple[Result | None, str | None]:
+    """Its result; none where it takes longer than a run waits for. Or why there will be none."""
+    try:
+        finishing = await start
         async with asyncio.timeout(settings.wait_seconds):
-            return (await asyncio.shield(finishing)).status, None
+            return await asyncio.shield(finishing), None
     except (WorkflowAlreadyStartedError, TimeoutError):  # another run's, or one that goes on
         return None, None
     except ChildWorkflowError as error:
         return None, f"{error}: {error.cause}"
 
 
-def _interrupted(found: Finding) -> Failure:
-    return Failure(code=FailureCode.INTERRUPTED, detail=f"the transfer's workflow was found {found.replace('_', ' ')}")
+def _interrupted(what: str, found: Finding) -> Failure:
+    return Failure(code=FailureCode.INTERRUPTED, detail=f"the {what}'s workflow was found {found.replace('_', ' ')}")

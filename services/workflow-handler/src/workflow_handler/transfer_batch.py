@@ -1,7 +1,7 @@
 """The business story of a batch: each transfer's own, told for many at once."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,10 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from transfer_contract.steps import Decision, Failure, FailureCode, Step
 
 from workflow_handler.batch_ending import BatchEnding
-from workflow_handler.batch_steps import Tries, Undos
+from workflow_handler.batch_steps import Tries, Undos, chunks
 from workflow_handler.policies import Batching, pause_seconds
 from workflow_handler.steps import interrupted, unknown_outcome
-from workflow_handler.transfer_ending import RowsNotFinalError
 
 _FRESH: Final = Tries()
 _NEXT: Final = {Step.WITHDRAW: Step.DEPOSIT, Step.DEPOSIT: Step.RECORD}
@@ -32,35 +31,30 @@ class TransferBatch(BatchEnding):
         super().__init__(batch.batch_id, batching.timings)
         self._batch = batch
         self._batching = batching
-        self._is_cancelled = False
 
     @workflow.run
     async def run(self, batch: Batch, batching: Batching) -> Batch:  # noqa: ARG002
-        working = asyncio.ensure_future(self._carry())
-        while not working.done():
-            try:
-                await asyncio.shield(working)
-            except asyncio.CancelledError:
-                self._is_cancelled = True  # what hasn't begun its next step is undone; what is at one hears it out
-        error = working.exception()
-        if error is not None or len(self._ended) != batch.total:
-            raise RowsNotFinalError(f"batch {batch.batch_id}: {len(self._ended)} of {batch.total} ended") from error
+        await self._end_all(self._carry())
         return batch
 
-    async def _carry(self) -> None:
+    async def _carry(self) -> int:
         """Withdraws chunk by chunk, in the order given: the first ones get what an account can pay."""
         room = asyncio.Semaphore(self._batching.at_once)
         under_way: list[asyncio.Future[None]] = []
-        for chunk in _chunks(self._batch.total, self._batching.chunk):
+        for chunk in chunks(((1, self._batch.total),), self._batching.chunk):
             await room.acquire()
             way_on = await self._step(Step.WITHDRAW, chunk)
             going = asyncio.ensure_future(way_on)
             going.add_done_callback(lambda _: room.release())
             under_way.append(going)
         await asyncio.gather(*under_way)
+        return self._batch.total
 
     async def _step(self, step: Step, positions: Ranges, tries: Tries = _FRESH) -> Coroutine[Any, Any, None]:
-        """One attempt; what follows from it is left to the caller, to await at once or beside something else."""
+        """One attempt; what follows from it is left to the caller, to await at once or beside something else.
+
+        After a cancel what hasn't begun its next step is undone; what is at one hears it out.
+        """
         tries = replace(tries, since=tries.since or workflow.now())
         if self._is_cancelled:
             failure = Failure(code=FailureCode.CANCELLED, detail=f"cancelled on request before {step}")
@@ -119,8 +113,3 @@ def _not_applied(step: Step, answer: Decisions) -> Undos:
         for each in answer.decided
         if each.decision not in ends
     )
-
-
-def _chunks(total: int, size: int) -> Iterator[Ranges]:
-    for first in range(1, total + 1, size):
-        yield ((first, min(first + size - 1, total)),)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from service_runtime.carrying import is_open
+from service_runtime.carrying import describe, is_open
 from service_runtime.problems import Problem
 from service_runtime.request_id import current_request_id
 from temporalio.api.common.v1 import WorkflowExecution
@@ -18,6 +18,7 @@ from transfer_contract.names import (
     PARKED_AFTER_ATTEMPTS,
     TRANSFER_MONEY,
     TaskQueue,
+    batch_finisher_id,
     batch_workflow_id,
     finisher_id,
     workflow_id,
@@ -156,12 +157,9 @@ class Transfers:
 
     async def _runs_of(self, transfer_id: str) -> list[WorkflowExecutionDescription]:
         """All that may have a step of this transfer's parked: its own, the reconciler's, its batch's."""
-        batch_id = batch_of(transfer_id)
-        runs = [
-            await self._describe(transfer_id),
-            await self._describe_finisher(transfer_id),
-            await self._describe_workflow(batch_workflow_id(batch_id)) if batch_id else None,
-        ]
+        runs = [await self._describe(transfer_id), *await self._finishers_of(transfer_id)]
+        if batch_id := batch_of(transfer_id):
+            runs.append(await describe(self._client, batch_workflow_id(batch_id)))
         return [run for run in runs if run is not None]
 
     async def _scenario_of(self, transfer_id: str, run: WorkflowExecutionDescription) -> Scenario | None:
@@ -171,23 +169,17 @@ class Transfers:
         return known.transfer.scenario if known else None
 
     async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
-        return await self._describe_workflow(workflow_id(transfer_id))
+        return await describe(self._client, workflow_id(transfer_id))
 
     async def _is_being_finished(self, transfer_id: str) -> bool:
-        finisher = await self._describe_finisher(transfer_id)
-        return finisher is not None and is_open(finisher)
+        return any(map(is_open, await self._finishers_of(transfer_id)))
 
-    async def _describe_finisher(self, transfer_id: str) -> WorkflowExecutionDescription | None:
-        """What the reconciler has started for it, where it has."""
-        return await self._describe_workflow(finisher_id(transfer_id))
-
-    async def _describe_workflow(self, workflow: str) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._client.get_workflow_handle(workflow).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
+    async def _finishers_of(self, transfer_id: str) -> list[WorkflowExecutionDescription]:
+        """What the reconciler has started for it, or for its batch."""
+        batch_id = batch_of(transfer_id)
+        workflow = batch_finisher_id(batch_id) if batch_id else finisher_id(transfer_id)
+        finisher = await describe(self._client, workflow)
+        return [finisher] if finisher else []
 
 
 async def _memo(run: WorkflowExecutionDescription) -> TransferMemo:

@@ -9,6 +9,8 @@ from service_runtime.internal_client import InternalClient, Query
 from service_runtime.problems import Problem
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
+from transfer_contract.batches import Batch as OrderedBatch
+from transfer_contract.batches import BatchProgress
 from transfer_contract.http import Page, TransferCursor, TransferIds, TransferRows
 from transfer_contract.names import FINISH_TRANSFER, TRANSFER_MONEY
 from transfer_contract.reconciler import Search
@@ -43,6 +45,14 @@ class UnfinishedPage:
 
 
 @dataclass(frozen=True)
+class UnfinishedBatches:
+    """`after` is where the list goes on, empty at its end."""
+
+    batch_ids: tuple[str, ...]
+    after: str
+
+
+@dataclass(frozen=True)
 class ShutPage:
     """`after` is where the list goes on, empty at its end."""
 
@@ -60,16 +70,35 @@ class UnfinishedTransfers:
         self._ledger_api = ledger_api
 
     async def by_rows(self, search: Search, now: datetime) -> UnfinishedPage:
-        """Transfers with accounts rows that aren't final: newest first, from where the search before this one ended."""
+        """Transfers with accounts rows that aren't final: newest first, from where the search before this one ended.
+
+        Not those of batches: they go together.
+        """
         after = search.position.after or TransferCursor(
             created_at=now - timedelta(seconds=search.grace_seconds), transfer_id=""
         )
-        query: Query = {"final": "false", "limit": self._examined, "cursor": after.encode()}
+        query: Query = {"final": "false", "of_batches": "false", "limit": self._examined, "cursor": after.encode()}
         page = await self._account_api.get("/transfers", Page[TransferRows], query=query)
         return UnfinishedPage(
             transfers={known.transfer.transfer_id: known.transfer for known in page.items},
             after=TransferCursor.decode(page.next_cursor) if page.next_cursor else None,
         )
+
+    async def batches(self, search: Search, now: datetime) -> UnfinishedBatches:
+        """Those of which a transfer isn't final, by id, from where the search before this one ended."""
+        before = now - timedelta(seconds=search.grace_seconds)
+        query: Query = {
+            "before": before.isoformat(),
+            "after": search.position.batches_after,
+            "limit": self._examined,
+        }
+        page = await self._account_api.get("/transfer-batches/unfinished", Page[OrderedBatch], query=query)
+        return UnfinishedBatches(tuple(batch.batch_id for batch in page.items), page.next_cursor or "")
+
+    async def left_of(self, batch_id: str) -> int:
+        """How many transfers of the batch aren't final."""
+        progress = await self._account_api.get(f"/transfer-batches/{batch_id}", BatchProgress)
+        return sum(total.transfers for total in progress.totals if not total.status.is_final)
 
     async def by_shut_doors(self, search: Search) -> ShutPage:
         """Transfers with a tombstone in the ledger and no accounts row: who began to undo them may be forgotten, too.

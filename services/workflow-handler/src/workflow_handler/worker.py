@@ -14,6 +14,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from transfer_contract.names import TaskQueue
 
 from workflow_handler.abandoned import AbandonedTransfers
+from workflow_handler.finish_batch import FinishBatch
 from workflow_handler.finish_transfer import FinishTransfer
 from workflow_handler.reconcile_transfers import ReconcileTransfers
 from workflow_handler.rows import AccountRows
@@ -44,7 +45,7 @@ def build_worker(
     return Worker(
         client,
         task_queue=TaskQueue.TRANSFERS,
-        workflows=[TransferMoney, TransferBatch, FinishTransfer, ReconcileTransfers],
+        workflows=[TransferMoney, TransferBatch, FinishTransfer, FinishBatch, ReconcileTransfers],
         activities=[abandoned.find_abandoned_transfers],
         max_concurrent_activities=SEARCHES_AT_ONCE,
         interceptors=[StepInterceptor(client, registry), *activity_fault_points(settings.process)],
