@@ -29,7 +29,8 @@ _OPENED_WITHIN_SECONDS: Final = 600
 LEAD_SECONDS: Final = 5.0
 """Load alone, before the first fault and after the last one."""
 _LOOK_SECONDS: Final = 1.0
-_TRANSFER: Final = re.compile(r"transfer-([0-9a-f-]{36})")
+_CARRIED: Final = re.compile(r"(?:transfer|batch)-([0-9a-f-]{36})")
+_TRANSFER: Final = re.compile(r"transfer-([0-9a-f-]{36})(?!-)")
 """What the faults of workflows say that they have struck."""
 
 
@@ -136,7 +137,7 @@ class ChaosRun:
         effect = await self._effect_of(fault)
         self._findings.journal.write("fault ended", fault=repr(fault), effect=effect.count, what=effect.what)
         self._observer.fault_ended(fault, effect)
-        self._struck.update(_TRANSFER.findall(effect.what))
+        self._struck.update(_CARRIED.findall(effect.what))
         if fault.kind is FaultKind.WORKFLOW_DELETED:
             self._deleted.update(_TRANSFER.findall(effect.what))
         if effect.count:

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.findings import Findings
-from chaos.load import AS_PROMISED
+from chaos.patient_client import AS_PROMISED
 from chaos.reads import Reads, UnreadableError, look_again_and_again
 from chaos.row_watch import RowWatch
 

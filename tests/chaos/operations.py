@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
 from random import Random
-from typing import Final
+from typing import Any, Final
 
-Body = dict[str, str]
+Body = dict[str, Any]
 
 CLIENTS: Final = 50
 HOT_ACCOUNTS: Final = 8
@@ -30,18 +30,26 @@ class Kind(StrEnum):
     OTHER_BODY = "repeated key, other body"
     READ = "read"
     CANCELLED = "cancel"
+    BATCH = "batch"
 
 
 MIX: Final = {
-    Kind.VALID: 60,
+    Kind.VALID: 59,
     Kind.INSUFFICIENT: 10,
     Kind.REFUSED: 10,
     Kind.REPEATED: 7,
     Kind.OTHER_BODY: 3,
     Kind.READ: 5,
     Kind.CANCELLED: 5,
+    Kind.BATCH: 1,
 }
-"""In percent."""
+"""In percent. With its batches the run has twice as many transfers as without."""
+
+_MIX_IN_BATCHES: Final = {Kind.VALID: 80, Kind.INSUFFICIENT: 10, Kind.REFUSED: 10}
+SMALLEST_BATCH: Final = 20
+LARGEST_BATCH: Final = 200
+_COLD_IN_A_BATCH: Final = 3
+"""Accounts: each is opened first, through all faults."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,11 @@ class Operation:
     body: Body
 
     @property
+    def items(self) -> list[Body]:
+        """The transfers that it asks for."""
+        return self.body["transfers"] if self.kind is Kind.BATCH else [self.body]
+
+    @property
     def is_new_transfer(self) -> bool:
         return self.kind not in (Kind.REPEATED, Kind.OTHER_BODY, Kind.READ)
 
@@ -94,16 +107,40 @@ def operations(seed: int, client: int) -> Iterator[Operation]:
     for number in count():
         kind = random.choices(list(MIX), weights=list(MIX.values()))[0] if earlier else Kind.VALID
         key = f"chaos-{seed}-{client}-{number}"
-        operation = Operation(client, number, kind, key, _body(random, kind) | {"reference": key})
+        body = _batch(random, key) if kind is Kind.BATCH else _body(random, kind) | {"reference": key}
+        operation = Operation(client, number, kind, key, body)
         if not operation.is_new_transfer:
             operation = _again(operation, random.choice(earlier))
-        else:
+        elif kind is not Kind.BATCH:  # which is repeated at once, see `BatchLoad`
             earlier = [*earlier[1 - _REMEMBERED :], operation]
         yield operation
 
 
-def _body(random: Random, kind: Kind) -> Body:
+def item_key(key: str, position: int) -> str:
+    """Of one transfer of a batch, which has no key of its own: its reference."""
+    return f"{key}/{position}"
+
+
+def kind_of_item(item: Body) -> Kind:
+    """What becomes of it if no fault hits it."""
+    if item["amount"] == _TOO_MUCH:
+        return Kind.INSUFFICIENT
+    return Kind.REFUSED if "scenario" in item else Kind.VALID
+
+
+def _batch(random: Random, key: str) -> Body:
+    """On the same hot accounts as single transfers, and a few cold ones."""
     accounts = random.choice(CURRENCIES)
+    accounts = replace(accounts, cold=tuple(random.sample(accounts.cold, _COLD_IN_A_BATCH)))
+    kinds = random.choices(
+        list(_MIX_IN_BATCHES), weights=list(_MIX_IN_BATCHES.values()), k=random.randint(SMALLEST_BATCH, LARGEST_BATCH)
+    )
+    references = ({"reference": item_key(key, position)} for position in range(1, len(kinds) + 1))
+    return {"transfers": [_body(random, kind, accounts) | each for kind, each in zip(kinds, references, strict=True)]}
+
+
+def _body(random: Random, kind: Kind, accounts: Accounts | None = None) -> Body:
+    accounts = accounts or random.choice(CURRENCIES)
     source = _one_of(random, accounts)
     destination = source
     while destination == source:

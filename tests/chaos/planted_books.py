@@ -58,6 +58,10 @@ class PlantedBooks:
     def in_ledger(self, statement: str) -> None:
         self._ledger.execute(statement.encode())
 
+    def order(self, transfer_id: str) -> None:
+        """Nothing has been decided of it."""
+        self._accounts.execute(_REQUEST, {"id": transfer_id, "amount": 1})
+
     def record(self, transfer_id: str, decision: str, amount: int) -> None:
         """With its entries, where it is applied."""
         request = {"id": transfer_id, "amount": amount, "decision": decision}

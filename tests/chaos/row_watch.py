@@ -181,6 +181,13 @@ def _ledger_rows(line: str) -> LedgerRows:
     return LedgerRows(transfer_id, fingerprint, decision, tuple((a, amount, c) for a, amount, c in found))
 
 
+def unfinished_batches_among(accounts_url: str, batch_ids: Iterable[str]) -> set[str]:
+    """Those of them of which a transfer isn't final now."""
+    query = "SELECT DISTINCT left(transfer_id, 36) FROM transfers WHERE final_status IS NULL"
+    with _snapshot(accounts_url) as connection:
+        return set(batch_ids) & set(chain.from_iterable(connection.execute(query)))
+
+
 def final_among(accounts_url: str, transfer_ids: Iterable[str]) -> set[str]:
     """Those of them whose rows are final now."""
     query = "SELECT transfer_id FROM transfers WHERE transfer_id = ANY (%s) AND final_status IS NOT NULL"

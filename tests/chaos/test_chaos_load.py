@@ -4,16 +4,33 @@ import asyncio
 import itertools
 from collections import Counter
 from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
 
+import httpx
 import pytest
-from chaos import load
+from chaos import load, patient_client
+from chaos.batch_load import BatchLoad
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
 from chaos.load import Load
-from chaos.operations import CURRENCIES, MIX, Kind, Operation, operations
+from chaos.operations import (
+    CURRENCIES,
+    HOT_ACCOUNTS,
+    LARGEST_BATCH,
+    MIX,
+    SMALLEST_BATCH,
+    Body,
+    Kind,
+    Operation,
+    item_key,
+    kind_of_item,
+    operations,
+)
+from chaos.patient_client import AS_PROMISED, PatientClient
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from live_server import live_server
+from transfer_contract.batches import transfer_id_in
 
 SEED: Final = 7
 
@@ -33,7 +50,7 @@ def test_the_mix_is_as_the_issue_asks_for() -> None:
 
 
 def test_a_key_again_says_the_same_or_another_body_of_an_earlier_operation() -> None:
-    bodies: dict[str, dict[str, str]] = {}
+    bodies: dict[str, Body] = {}
     for operation in some(3, 500):
         if operation.is_new_transfer:
             assert operation.key not in bodies
@@ -54,6 +71,9 @@ class FlakyGateway:
         self.forgets_keys = False
         self.app.post("/transfers")(self.start)
         self.app.get("/transfers/{transfer_id}")(self.get)
+        self.app.post("/transfer-batches")(self.start_batch)
+        self.app.get("/transfer-batches/{batch_id}")(self.get_batch)
+        self.app.get("/transfer-batches/{batch_id}/transfers")(self.list_batch)
         self.app.post("/transfers/{transfer_id}/cancel")(self.cancel)
         self.app.get("/accounts/{account_id}")(self.account)
         self.app.post("/accounts")(self.open)
@@ -72,6 +92,26 @@ class FlakyGateway:
             return JSONResponse({"code": "idempotency_key_reused"}, 422)
         return JSONResponse(transfer, 202, {"Idempotent-Replayed": "true"} if replayed else None)
 
+    async def start_batch(self, request: Request) -> Response:
+        items, key = (await request.json())["transfers"], request.headers["Idempotency-Key"]
+        given = f"{key}/{next(self.requests)}" if self.forgets_keys else key
+        batch_id = str(uuid5(NAMESPACE_URL, given))
+        replayed = transfer_id_in(batch_id, 1) in {transfer["id"] for transfer in self.transfers.values()}
+        for position, item in enumerate(items, start=1):
+            transfer = {"id": transfer_id_in(batch_id, position), "status": "completed", "body": item}
+            self.transfers[item_key(given, position)] = transfer
+        if next(self.requests) % 3:
+            return JSONResponse({}, 503)
+        return JSONResponse({"id": batch_id}, 202, {"Idempotent-Replayed": "true"} if replayed else None)
+
+    async def get_batch(self, batch_id: str) -> Any:
+        return {"id": batch_id, "status": "finished"}
+
+    async def list_batch(self, batch_id: str, limit: int, cursor: int = 0) -> Any:
+        items = [each for each in self.transfers.values() if each["id"].startswith(f"{batch_id}-")]
+        later = items[cursor + limit :]
+        return {"items": items[cursor : cursor + limit], "next_cursor": str(cursor + limit) if later else None}
+
     async def get(self, transfer_id: str) -> Any:
         return next(transfer for transfer in self.transfers.values() if transfer["id"] == transfer_id)
 
@@ -89,9 +129,10 @@ class FlakyGateway:
 
 
 async def under_load(gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
-    quickly = {"OPERATIONS_PER_SECOND": 500, "OPERATIONS_AT_ONCE": 50}
-    for name, number in {**quickly, "_FIRST_RETRY_SECONDS": 0.01, "_LONGEST_RETRY_SECONDS": 0.02}.items():
-        monkeypatch.setattr(load, name, number)
+    monkeypatch.setattr(load, "OPERATIONS_PER_SECOND", 500)
+    monkeypatch.setattr(load, "OPERATIONS_AT_ONCE", 50)
+    monkeypatch.setattr(patient_client, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(patient_client, "_LONGEST_RETRY_SECONDS", 0.02)
     stop = asyncio.Event()
     async with live_server(gateway.app) as server:
         clients = asyncio.create_task(Load(server.url, SEED, findings).run(stop))
@@ -109,6 +150,45 @@ async def test_clients_repeat_with_their_key_until_they_have_an_answer(
     assert findings.violations.all == []
     assert findings.journal.answers[UNKNOWN] > 100
     assert {promise.key for promise in findings.promises.all} == gateway.transfers.keys()
+
+
+def a_batch() -> Operation:
+    return next(each for each in operations(SEED, 1) if each.kind is Kind.BATCH)
+
+
+def test_a_batch_asks_for_transfers_of_every_kind_of_one_currency_on_few_accounts() -> None:
+    batch = a_batch()
+    assert SMALLEST_BATCH <= len(batch.items) <= LARGEST_BATCH
+    assert {kind_of_item(item) for item in batch.items} == {Kind.VALID, Kind.INSUFFICIENT, Kind.REFUSED}
+    assert len({item["currency"] for item in batch.items}) == 1
+    assert len({item["reference"] for item in batch.items}) == len(batch.items)
+    assert len({item["source_account"] for item in batch.items}) <= HOT_ACCOUNTS
+
+
+async def send(batch: Operation, gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patient_client, "FIRST_RETRY_SECONDS", 0.01)
+    async with live_server(gateway.app) as server, httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        await BatchLoad(http, PatientClient(findings), findings).pay(batch)
+
+
+async def test_a_batch_is_posted_with_its_key_until_it_is_answered_and_each_of_its_transfers_is_promised(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, gateway = a_batch(), FlakyGateway()
+    await send(batch, gateway, findings, monkeypatch)
+    assert findings.violations.all == []
+    assert findings.journal.answers[UNKNOWN] >= 2
+    assert {promise.key for promise in findings.promises.all} == gateway.transfers.keys()
+    assert findings.promises.statuses == {"completed": len(batch.items)}
+
+
+async def test_a_gateway_that_starts_a_second_batch_for_a_key_is_found(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = FlakyGateway()
+    gateway.forgets_keys = True
+    await send(a_batch(), gateway, findings, monkeypatch)
+    assert {violation.check for violation in findings.violations.all} == {AS_PROMISED}
 
 
 async def test_an_account_whose_opening_was_undone_is_asked_for_nothing(

@@ -13,7 +13,8 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-from transfer_contract.names import TRANSFER_MONEY, workflow_id
+from transfer_contract.batches import transfer_id_in
+from transfer_contract.names import TRANSFER_BATCH, TRANSFER_MONEY, batch_workflow_id, workflow_id
 
 
 @workflow.defn(name=TRANSFER_MONEY)
@@ -26,11 +27,18 @@ class OneThatEnds:
         return end
 
 
+@workflow.defn(name=TRANSFER_BATCH)
+class BatchThatEnds:
+    @workflow.run
+    async def run(self) -> None:
+        pass
+
+
 @pytest.fixture
 async def queue(temporal_client: Client) -> AsyncIterator[str]:
     name = f"chaos-{uuid4()}"
     runner = UnsandboxedWorkflowRunner()
-    async with Worker(temporal_client, task_queue=name, workflows=[OneThatEnds], workflow_runner=runner):
+    async with Worker(temporal_client, task_queue=name, workflows=[OneThatEnds, BatchThatEnds], workflow_runner=runner):
         yield name
 
 
@@ -41,7 +49,11 @@ async def closed(temporal: Client, queue: str, transfer_id: str, end: str = "com
         await handle.terminate("by the test")
     with contextlib.suppress(WorkflowFailureError):
         await handle.result()
-    query = f"WorkflowId = '{handle.id}' AND CloseTime IS NOT NULL"
+    await until_listed(temporal, handle.id)
+
+
+async def until_listed(temporal: Client, workflow: str) -> None:
+    query = f"WorkflowId = '{workflow}' AND CloseTime IS NOT NULL"
     while not [run async for run in temporal.list_workflows(query)]:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
 
@@ -84,3 +96,15 @@ async def test_what_an_operator_has_terminated_is_the_reconcilers(
     await closed(temporal_client, queue, "in-transit", "waits")
     assert await found_of("in-transit", workflows, findings) == []
     assert "in-transit" in workflows.terminated
+
+
+async def test_a_batch_that_closes_before_all_of_its_rows_are_final_is_said(
+    temporal_client: Client, queue: str, workflows: ClosedWorkflows, books: PlantedBooks, findings: Findings
+) -> None:
+    done, early = str(uuid4()), str(uuid4())
+    books.order(transfer_id_in(early, 2))
+    for batch_id in (done, early):
+        await temporal_client.execute_workflow(BatchThatEnds.run, id=batch_workflow_id(batch_id), task_queue=queue)
+        await until_listed(temporal_client, batch_workflow_id(batch_id))
+    assert await found_of(done, workflows, findings) == []
+    assert await found_of(early, workflows, findings) == ["no workflow closes before its rows are final"]

@@ -15,11 +15,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from transfer_contract.names import TRANSFER_MONEY
+from transfer_contract.names import TRANSFER_BATCH, TRANSFER_MONEY
 
 _MOST: Final = 3
 _LISTED: Final = 200
-_OF_TRANSFERS: Final = f"WorkflowType = '{TRANSFER_MONEY}' AND ExecutionStatus = "
+_STRUCK: Final = (TRANSFER_MONEY, TRANSFER_BATCH)
 Strike = Callable[[Client, WorkflowExecution, int], Awaitable[None]]
 
 
@@ -39,13 +39,13 @@ async def delete(system: ChaosSystem, fault: ScheduledFault) -> Effect:
 
 
 async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *, status: str, done: str) -> Effect:
-    """One to three of them; the fault looks for as long as it may until it finds any that isn't faster."""
+    """Up to three transfers and three batches; it looks for as long as it may until it finds any that isn't faster."""
     client = await system.temporal_client()
     loop = asyncio.get_running_loop()
     end = loop.time() + fault.for_seconds
     struck: list[str] = []
     while not struck and loop.time() < end:
-        for execution in await _some(client, f"{_OF_TRANSFERS}'{status}'", fault):
+        for execution in [each for kind in _STRUCK for each in await _some(client, kind, status, fault)]:
             try:
                 await strike(client, execution, fault.numbers[3])
             except RPCError:
@@ -55,7 +55,8 @@ async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *,
     return Effect(len(struck), f"workflows {done}: {', '.join(struck) or 'none found'}")
 
 
-async def _some(client: Client, query: str, fault: ScheduledFault) -> list[WorkflowExecution]:
+async def _some(client: Client, kind: str, status: str, fault: ScheduledFault) -> list[WorkflowExecution]:
+    query = f"WorkflowType = '{kind}' AND ExecutionStatus = '{status}'"
     listed = [found async for found in client.list_workflows(query, limit=_LISTED)]
     first = fault.numbers[0] % (len(listed) or 1)
     chosen = islice(listed, first, first + 1 + fault.numbers[1] % _MOST)

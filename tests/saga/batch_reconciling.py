@@ -89,6 +89,10 @@ def participants_api(harness: BatchReconciler) -> FastAPI:
     async def final(asked: TransferIds) -> TransferIds:
         return asked
 
+    @app.post("/transfers/known")
+    async def known(asked: TransferIds) -> TransferIds:
+        return asked
+
     @app.get("/transfer-batches/unfinished")
     async def unfinished() -> Page[Batch]:
         is_unfinished = harness.batch is not None and harness.fake.unfinished(harness.fake.total)

@@ -19,6 +19,7 @@ from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
+from transfer_contract.batches import Batch
 from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferIds, TransferRows
 from transfer_contract.names import Process, TaskQueue, workflow_id
 from transfer_contract.reconciler import Findings, ReconciliationReport, Search, TakenOver
@@ -160,6 +161,10 @@ def participants_api(books: Books, mine: set[str]) -> FastAPI:
         )
         found = sorted(tombstones, key=lambda each: each.transfer_id)[:limit]
         return Page(items=found, next_cursor=found[-1].transfer_id if len(found) == limit else None)
+
+    @app.get("/transfer-batches/unfinished")
+    async def unfinished_batches() -> Page[Batch]:
+        return Page(items=[])
 
     @app.get("/transfers/{transfer_id}")
     async def get(transfer_id: str) -> TransferRows:
