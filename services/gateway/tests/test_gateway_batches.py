@@ -256,6 +256,16 @@ async def test_the_outcomes_are_a_file_with_a_line_for_each_transfer(client: htt
     assert (lines[0]["amount"], lines[0]["reference"], lines[0]["status"]) == ("25.00", 'say "hi"', "accepted")
 
 
+async def test_no_reference_is_a_formula_and_each_can_be_had_back(client: httpx.AsyncClient) -> None:
+    written = ["=1+1", "+49 30", "-1", "@SUM(A1)", "\uff1d1", "'=1", "'quoted'", "rent", "a=b"]
+    await start(client, *[transfer(reference=reference) for reference in written])
+    answer = await client.get(f"/transfer-batches/{BATCH_ID}/outcomes")
+    told = [line["reference"] for line in csv.DictReader(io.StringIO(answer.text))]
+    assert not any(reference[0] in "=+-@\uff1d" for reference in told)
+    assert [reference.removeprefix("'") for reference in told] == written
+    assert told[-2:] == written[-2:]
+
+
 async def test_a_batch_is_followed_to_its_end_and_not_beyond(client: httpx.AsyncClient) -> None:
     await start(client, transfer())
     answer = await client.get(f"/transfer-batches/{BATCH_ID}/events")

@@ -29,6 +29,11 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula, as OWASP lists it."""
+_QUOTE: Final = "'"
+
+
 class BatchOutcomes:
     def __init__(self, downstream: Downstream) -> None:
         self._downstream = downstream
@@ -83,6 +88,11 @@ def _csv(lines: Iterable[Iterable[object]]) -> bytes:
     return text.getvalue().encode()
 
 
+def as_text(written: str) -> str:
+    """What somebody wrote, so that no spreadsheet runs it. Without its first quote a field is what was written."""
+    return f"{_QUOTE}{written}" if written.startswith((*_FORMULA, _QUOTE)) else written
+
+
 def _line(view: TransferView) -> tuple[object, ...]:
     failure = view.failure
     return (
@@ -93,9 +103,9 @@ def _line(view: TransferView) -> tuple[object, ...]:
         view.destination_account,
         to_decimal(view.amount_minor, view.currency),
         view.currency,
-        view.reference or "",
+        as_text(view.reference or ""),
         failure.code if failure else "",
         (failure.step or "") if failure else "",
-        failure.detail if failure else "",
+        as_text(failure.detail) if failure else "",
         view.finished_at.astimezone(UTC).isoformat().replace("+00:00", "Z") if view.finished_at else "",
     )

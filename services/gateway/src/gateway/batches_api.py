@@ -132,7 +132,11 @@ class BatchesApi:
         return TransferPage(items=[Transfer.of(view) for view in page.items], next_cursor=page.next_cursor)
 
     async def download_outcomes(self, batch_id: BatchIdInPath) -> Response:
-        """Download what has become of each transfer, as CSV, in the order in which they were given."""
+        """Download what has become of each transfer, as CSV, in the order in which they were given.
+
+        A `reference` or `failure_detail` that a spreadsheet would take for a formula, or that begins with `'`, has a
+        `'` put in front of it: drop the first character of a field that begins with `'`, and it is what was written.
+        """
         return await self._outcomes.file(batch_id)
 
     async def follow_batch(
