@@ -292,6 +292,36 @@ def test_progress_is_what_the_rows_say(
     assert [item["transfer"]["transfer_id"] for item in only["items"]] == [transfer_id_in(batch_id, 2)]
 
 
+def test_a_batch_is_listed_as_unfinished_until_all_of_its_transfers_are_final(
+    many: AccountBatchStepActivities,
+    environment: ActivityEnvironment,
+    stored: Callable[..., str],
+    open_account: OpenAccount,
+    api: httpx.Client,
+) -> None:
+    """Among those that were ordered before a moment; its transfers are in no list of single ones."""
+    alice, bob = open_account(500), open_account()
+    batch_id = stored(pays(alice, bob), pays("nobody", bob), pays(alice, bob))
+
+    def listed(**query: str) -> list[str]:
+        later = {"before": "2100-01-01T00:00:00+00:00"}
+        answer = api.get("/transfer-batches/unfinished", params=later | query)
+        return [each["batch_id"] for each in answer.json()["items"]]
+
+    assert batch_id in listed()
+    assert batch_id not in listed(before="2020-01-01T00:00:00+00:00")
+    assert batch_id not in listed(after=batch_id)
+    environment.run(many.withdraw_many, all_of(batch_id, 3))
+    assert environment.run(many.find_unfinished, batch_id) == ((1, 1), (3, 3))
+    single = api.get("/transfers", params={"final": "false", "of_batches": "false", "limit": 1000}).json()["items"]
+    assert not any(item["transfer"]["transfer_id"].startswith(batch_id) for item in single)
+    of_batches = api.get("/transfers", params={"account": alice, "of_batches": "true"}).json()["items"]
+    assert len(of_batches) == 2
+    end(many, environment, batch_id, (1, 3))
+    assert batch_id not in listed()
+    assert environment.run(many.find_unfinished, batch_id) == ()
+
+
 def counts(engine: Engine, batch_id: str) -> dict[str, int]:
     with engine.connect() as connection:
         progress = find_progress(connection, batch_id)

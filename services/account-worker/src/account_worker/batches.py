@@ -108,8 +108,9 @@ def unfinished_batches(connection: Connection, *, before: datetime, after: str, 
 
 def unfinished_positions(connection: Connection, batch_id: str) -> Ranges:
     """Where its transfers stand that aren't final."""
-    in_batch = transfers.c.transfer_id.between(transfer_id_in(batch_id, 1), _last_id(batch_id))
-    query = select(transfers.c.transfer_id).where(in_batch, transfers.c.final_status.is_(None))
+    id_ = transfers.c.transfer_id
+    in_batch = (id_ >= transfer_id_in(batch_id, 1), id_ <= _last_id(batch_id))
+    query = select(id_).where(*in_batch, transfers.c.final_status.is_(None))
     return ranges_of(map(position_of, connection.scalars(query)))
 
 
