@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, TypeVar
 from zlib import crc32
 
+from checker_batches import add_batches
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from prometheus_client import CollectorRegistry
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 from service_runtime.app import create_app
 from service_runtime.problems import Problem, unavailable
+from transfer_contract.batches import batch_of
 from transfer_contract.http import (
     BUCKETS,
     Account,
@@ -61,7 +63,7 @@ class Database:
     def find(self, transfer_id: str) -> TransferRows | None:
         if transfer_id not in self.requests:
             return None
-        rows = list(self.rows[transfer_id].values())
+        rows = list(self.rows.get(transfer_id, {}).values())
         status = final_status(rows) if self.process is Process.ACCOUNT_API else None
         finished_at = max(row.finished_at for row in rows) if status else None
         return TransferRows(
@@ -106,10 +108,12 @@ def account_api(databases: Databases) -> FastAPI:
 
     @router.get("/transfers")
     def page(
+        *,
         final: bool | None = None,
         status: FinalStatus | None = None,
         account: str | None = None,
         oldest_first: bool = False,
+        of_batches: bool | None = None,
         cursor: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Page[TransferRows]:
@@ -118,6 +122,7 @@ def account_api(databases: Databases) -> FastAPI:
             known
             for known in (databases.accounts.all()[::-1] if oldest_first else databases.accounts.all())
             if (final is None or (known.final_status is not None) is final)
+            and (of_batches is None or (batch_of(known.transfer.transfer_id) is not None) is of_batches)
             and (status is None or known.final_status is status)
             and (account in (None, known.transfer.source_account, known.transfer.destination_account))
             and (after is None or _position(known) < (after.created_at, after.transfer_id))
@@ -125,6 +130,7 @@ def account_api(databases: Databases) -> FastAPI:
         return _page(found, limit, lambda last: _cursor(last.transfer))
 
     _add_end(router, databases.accounts)
+    add_batches(router, databases.accounts)
 
     @router.get("/accounts")
     def accounts() -> Page[Account]:

@@ -11,10 +11,12 @@ from service_runtime.problems import Problem
 from service_runtime.temporal import temporal_answers
 from status_checker.attention_metrics import AttentionMetrics
 from status_checker.attention_observer import AttentionObserver, Looks, Patience
+from status_checker.batch_runs import BatchRuns
 from status_checker.carriers import Carriers
 from status_checker.live_workers import LiveWorkers
 from status_checker.participants import Participants
 from status_checker.runs import Runs
+from status_checker.troubled_batches import TroubledBatches
 from status_checker.troubled_transfers import TroubledTransfers
 from status_checker.workers_view import view_workers
 from temporalio.client import Client
@@ -34,8 +36,9 @@ class Observing:
         self.registry = CollectorRegistry()
         self.books: Reconciliation | Problem = BALANCED
         participants, runs = Participants(*apis), Runs(client, self.registry, timeout_seconds=5)
+        batches = TroubledBatches(apis[0], BatchRuns(client, timeout_seconds=5))
         looks = Looks(
-            troubled=TroubledTransfers(client, participants, grace_seconds=0),
+            troubled=TroubledTransfers(client, participants, batches, grace_seconds=0),
             carriers=Carriers(runs),
             participants=participants,
             workers=partial(view_workers, client, live_workers, timeout_seconds=5),

@@ -1,67 +1,21 @@
 """What needs an operator of a batch's transfers: it is their batch that carries them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from checker_batch_saga import PutBack, carried
 from checker_databases import Databases
 from checker_observing import Observing
-from checker_rows import applied, request
-from temporalio import activity, workflow
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from checker_rows import NOON, applied, request
+from status_checker.troubled_transfers import EXAMINED
+from temporalio.client import Client
 from transfer_contract.attention import AttentionKind
 from transfer_contract.batches import batch_of, transfer_id_in
-from transfer_contract.names import TRANSFER_BATCH, batch_workflow_id
 from transfer_contract.steps import Compensation, Step
 from transfer_contract.transfers import TransferRequest
 
 pytestmark = pytest.mark.usefixtures("saga_workers")
-
-QUEUE = "a-batch-of-its-own"
-
-
-@workflow.defn(name=TRANSFER_BATCH)
-class StandInBatch:
-    """Puts its first two transfers' money back, until it succeeds."""
-
-    @workflow.run
-    async def run(self) -> None:
-        await workflow.execute_activity(
-            "put_back",
-            activity_id="withdraw_compensation:1-2:4",
-            task_queue=QUEUE,
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=20), backoff_coefficient=1),
-        )
-
-
-class PutBack:
-    is_failing = True
-
-    @activity.defn(name="put_back")
-    async def __call__(self) -> None:
-        if self.is_failing:
-            raise ApplicationError("not today", type="database_error")
-
-
-@asynccontextmanager
-async def carried(client: Client, transfer: TransferRequest, put_back: PutBack) -> AsyncIterator[WorkflowHandle]:  # type: ignore[type-arg]
-    worker = Worker(
-        client,
-        task_queue=QUEUE,
-        workflows=[StandInBatch],
-        activities=[put_back.__call__],
-        workflow_runner=UnsandboxedWorkflowRunner(),
-    )
-    async with worker:
-        batch_id = batch_of(transfer.transfer_id)
-        assert batch_id is not None
-        yield await client.start_workflow(TRANSFER_BATCH, id=batch_workflow_id(batch_id), task_queue=QUEUE)
 
 
 @pytest.fixture
@@ -84,6 +38,30 @@ async def test_a_parked_step_of_a_batch_is_told_of_the_transfers_that_it_is_abou
         assert await observing.items_of(other) == []
         put_back.is_failing = False
         await batch.result()
+
+
+async def test_a_failing_batch_is_found_however_many_older_transfers_are_on_their_way(
+    observing: Observing, client: Client, transfer: TransferRequest, databases: Databases
+) -> None:
+    for _ in range(EXAMINED + 10):
+        databases.put(request(created_at=NOON), applied(Step.WITHDRAW, 0))
+    async with carried(client, transfer, PutBack()) as batch:
+        assert (await observing.until_item(transfer, AttentionKind.PARKED)).step == Compensation.WITHDRAW
+        await batch.terminate()
+
+
+async def test_what_a_batch_keeps_failing_is_counted_beyond_what_is_examined(
+    observing: Observing, client: Client, transfer: TransferRequest, databases: Databases
+) -> None:
+    for position in range(3, EXAMINED + 30):
+        other = transfer_id_in(batch_of(transfer.transfer_id) or "", position)
+        databases.put(transfer.model_copy(update={"transfer_id": other}), applied(Step.WITHDRAW, 0))
+    async with carried(client, transfer, PutBack(), last=EXAMINED + 20) as batch:
+        await observing.until_item(transfer, AttentionKind.PARKED)
+        told = await observing.attention()
+        assert told.counts[AttentionKind.PARKED] == EXAMINED + 19
+        assert told.unexamined == 19
+        await batch.terminate()
 
 
 async def test_a_transfer_whose_batch_was_ended_is_abandoned(

@@ -33,6 +33,7 @@ from status_checker.runs import Runs
 from status_checker.settings import StatusCheckerSettings
 from status_checker.status import StatusChecker
 from status_checker.transfer_list import TransferList
+from status_checker.troubled_batches import TroubledBatches
 from status_checker.troubled_transfers import TroubledTransfers
 from status_checker.waiting import Waiting
 from status_checker.watches import Watches
@@ -95,7 +96,7 @@ def build_app(
     reconciliation = partial(reconcile, account_api, ledger_api)
     grace = settings.attention_grace_seconds
     looks = Looks(
-        troubled=TroubledTransfers(client, participants, grace_seconds=grace),
+        troubled=TroubledTransfers(client, participants, TroubledBatches(account_api, batch_runs), grace_seconds=grace),
         carriers=Carriers(runs),
         participants=participants,
         workers=workers,

@@ -82,8 +82,8 @@ class Participants:
         return await self._account_api.get("/transfers", Page[TransferRows], query=query)
 
     async def oldest_unfinished(self, *, limit: int) -> list[TransferRequest]:
-        """Of the transfers that have accounts rows and aren't final, the oldest ones first."""
-        query: Query = {"final": "false", "oldest_first": "true", "limit": limit}
+        """Of the transfers of no batch that have accounts rows and aren't final, the oldest ones first."""
+        query: Query = {"final": "false", "of_batches": "false", "oldest_first": "true", "limit": limit}
         return [known.transfer for known in (await self.page(query)).items]
 
     async def accounts(self) -> Page[Account]:

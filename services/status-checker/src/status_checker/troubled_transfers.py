@@ -12,9 +12,10 @@ from transfer_contract.names import FINISH_TRANSFER, TRANSFER_MONEY, TRANSFER_ST
 from transfer_contract.transfers import TransferMemo, TransferStatus
 
 from status_checker.participants import Participants
+from status_checker.troubled_batches import TroubledBatches
 
 EXAMINED: Final = 50
-"""Of each of the two sources, each time: every one costs a description by Temporal."""
+"""Of each of the three sources, each time: every one costs a description by Temporal."""
 
 PAGE_SIZE: Final = 200
 """Of open runs that are troubled by what visibility says. What is beyond is only counted."""
@@ -42,11 +43,14 @@ class TroubledTransfers:
     """Transfers younger than `grace_seconds` are left out: they are on their way, and can be neither parked nor stuck.
 
     Visibility lags and may miss a parked one whose workflow worker is away; the oldest ones by their rows are
-    candidates whatever visibility says.
+    candidates whatever visibility says. Transfers of batches are found by what carries their batch.
     """
 
-    def __init__(self, client: Client, participants: Participants, *, grace_seconds: float) -> None:
+    def __init__(
+        self, client: Client, participants: Participants, batches: TroubledBatches, *, grace_seconds: float
+    ) -> None:
         self._client = client
+        self._batches = batches
         self._participants = participants
         self._grace = timedelta(seconds=grace_seconds)
 
@@ -61,14 +65,20 @@ class TroubledTransfers:
             for transfer in await self._participants.oldest_unfinished(limit=EXAMINED)
             if transfer.created_at < before
         ]
+        batches = await self._batches.unfinished(before)
+        troubled = [await self._batches.look(batch) for batch in batches]
+        parked = [transfer_id for batch in troubled for transfer_id in batch.parked]
+        lost = [transfer_id for batch in troubled for transfer_id in batch.lost]
+        in_batches = (parked + lost)[:EXAMINED]
         listed.sort(key=lambda run: (not _says_parked(run), run.start_time))
         rest = listed[EXAMINED:]
         by_rows = [transfer.transfer_id for transfer in unfinished]
         oldest = [run.start_time for run in listed] + [transfer.created_at for transfer in unfinished]
+        oldest += [batch.created_at for batch in batches]
         return Candidates(
-            transfer_ids=tuple(dict.fromkeys([*await _transfer_ids(listed[:EXAMINED]), *by_rows])),
-            unexamined=len(rest) + unlisted,
-            unexamined_parked=sum(map(_says_parked, rest)) + unlisted_parked,
+            transfer_ids=tuple(dict.fromkeys([*await _transfer_ids(listed[:EXAMINED]), *in_batches, *by_rows])),
+            unexamined=len(rest) + unlisted + len(parked) + len(lost) - len(in_batches),
+            unexamined_parked=sum(map(_says_parked, rest)) + unlisted_parked + len(parked[EXAMINED:]),
             oldest=min(oldest, default=None),
         )
 
