@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from benchmark import bulk, documentation, goals, results, tables
+from benchmark import bulk, bulk_results, documentation, goals, results, tables
 from benchmark.plot import plot
 from benchmark.results import Results
 from benchmark.rounds import Plan, run_rounds
@@ -33,7 +33,7 @@ def main() -> str | int:
     parser.add_argument("--smoke", action="store_true", help="a minute; fails where a ratio has fallen by 30 %%")
     arguments = parser.parse_args()
     if arguments.bulk:
-        uvloop.run(_measure_bulk(arguments.rounds, arguments.output))
+        uvloop.run(_measure_bulk(arguments.rounds, arguments.output, keep=arguments.record))
         return 0
     plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
     fallen = uvloop.run(_smoke() if arguments.smoke else _measure(plan, arguments.output, keep=arguments.record))
@@ -58,12 +58,15 @@ async def _measure(plan: Plan, output: Path, *, keep: bool) -> list[str]:
     return []
 
 
-async def _measure_bulk(rounds: int, output: Path) -> None:
+async def _measure_bulk(rounds: int, output: Path, *, keep: bool) -> None:
     with _folder() as folder:
         async with embedded_world(Path(folder)) as world:
-            found, beside = await bulk.measure_bulk(world, rounds=rounds)
-    bulk.save(output / f"{world.name}-bulk.json", found, beside)
-    Console(width=180).print(bulk.table(found, beside).as_rich())
+            found = await bulk.measure_bulk(world, rounds=rounds)
+    bulk_results.save(output / f"{found.world}-bulk.json", found)
+    if keep:
+        documentation.record_bulk(found)
+    for rows in (bulk_results.speed(found), bulk_results.processes(found)):
+        Console(width=180).print(rows.as_rich())
 
 
 async def _smoke() -> list[str]:

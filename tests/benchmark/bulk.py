@@ -5,17 +5,15 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from statistics import median
 from typing import Any, Final
 from uuid import uuid4
 
+from benchmark.bulk_results import SHAPES, Beside, Bulk, BulkResults, Shape
 from benchmark.keep_alive_client import KeepAliveClient
 from benchmark.lanes import Pairs
 from benchmark.load import measure
 from benchmark.process_cpu import Pids, cpu_seconds, resident_bytes
-from benchmark.tables import Rows
+from benchmark.results import Results
 from benchmark.worlds import World
 
 _LOOK_SECONDS: Final = 0.05
@@ -24,71 +22,10 @@ _MIB: Final = 1024 * 1024
 _BESIDE_SECONDS: Final = 8.0
 
 
-@dataclass(frozen=True)
-class Shape:
-    """So many batches side by side, and what they are held to: transfers a second, or seconds for all."""
-
-    name: str
-    batches: int
-    transfers: int
-    at_least_per_second: float | None = None
-    at_most_seconds: float | None = None
-
-
-SHAPES: Final = (
-    Shape("one of 10,000", 1, 10_000, at_least_per_second=5_000),
-    Shape("ten of 1,000", 10, 1_000, at_least_per_second=3_000),
-    Shape("one of 1,000", 1, 1_000, at_most_seconds=1.5),
-)
-
-
-@dataclass(frozen=True)
-class Bulk:
-    """One measurement of a shape. Processor time in milliseconds a thousand transfers, memory as most that was seen."""
-
-    shape: str
-    seconds: float
-    per_second: float
-    cpu_ms_per_thousand: Mapping[str, float]
-    most_mib: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A single transfer's p95 in milliseconds, alone and while batches of 10,000 follow one another."""
-
-    alone_ms: float
-    beside_ms: float
-
-
-async def measure_bulk(world: World, *, rounds: int) -> tuple[list[Bulk], Beside]:
+async def measure_bulk(world: World, *, rounds: int) -> BulkResults:
     found = [await _measured(world, shape) for _ in range(rounds) for shape in SHAPES]
-    return found, await _beside(world)
-
-
-def save(path: Path, found: list[Bulk], beside: Beside) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"bulk": [*map(asdict, found)], "beside": asdict(beside)}, indent=1) + "\n")
-
-
-def table(found: list[Bulk], beside: Beside) -> Rows:
-    body = []
-    for shape in SHAPES:
-        of_shape = [one for one in found if one.shape == shape.name]
-        seconds, per_second = median(one.seconds for one in of_shape), median(one.per_second for one in of_shape)
-        goal, is_met = _judged(shape, seconds, per_second)
-        body.append([shape.name, f"{seconds:.2f}", f"{per_second:.0f}", goal, "met" if is_met else "missed"])
-    ratio = beside.beside_ms / beside.alone_ms
-    said = f"p95 {beside.alone_ms:.0f} → {beside.beside_ms:.0f} ms"
-    body.append(["a single transfer beside them", said, "", "at most doubled", "met" if ratio <= 2 else "missed"])
-    return Rows("Batches", ["", "seconds", "transfers/s", "goal", ""], body)
-
-
-def _judged(shape: Shape, seconds: float, per_second: float) -> tuple[str, bool]:
-    if shape.at_least_per_second is not None:
-        return f"≥ {shape.at_least_per_second:.0f}/s", per_second >= shape.at_least_per_second
-    limit = shape.at_most_seconds or 0.0
-    return f"≤ {limit:g} s", seconds <= limit
+    now = Results.of_now(world.name)
+    return BulkResults(now.world, now.taken_at, now.commit, now.machine, await _beside(world), found)
 
 
 async def _measured(world: World, shape: Shape) -> Bulk:

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmark import capacity, goals, results, tables
+from benchmark import bulk_results, capacity, goals, results, tables
+from benchmark.bulk_results import BulkResults
 from benchmark.plot import plot
 from benchmark.results import Results
 from stack import ROOT
 
 RECORDED: Final = ROOT / "docs" / "performance"
+_BULK: Final = "-bulk.json"
 PAGE: Final = ROOT / "docs" / "performance.md"
 
 
@@ -21,10 +23,18 @@ def record(found: Results) -> None:
     PAGE.write_text(filled(PAGE.read_text(), blocks(RECORDED)))
 
 
+def record_bulk(found: BulkResults) -> None:
+    bulk_results.save(RECORDED / f"{found.world}{_BULK}", found)
+    PAGE.write_text(filled(PAGE.read_text(), blocks(RECORDED)))
+
+
 def blocks(folder: Path) -> dict[str, str]:
     """By name: the world and what is told of it."""
     made: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):
+        if path.name.endswith(_BULK):
+            made |= _bulk_blocks(bulk_results.load(path))
+            continue
         found = results.load(path)
         made[f"{found.world} machine"] = f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n"
         made[f"{found.world} speed"] = tables.speed(found).as_markdown()
@@ -32,6 +42,14 @@ def blocks(folder: Path) -> dict[str, str]:
         made[f"{found.world} goals"] = goals.goals(found).as_markdown()
         made[f"{found.world} capacity"] = capacity.processors(found).as_markdown()
     return made
+
+
+def _bulk_blocks(found: BulkResults) -> dict[str, str]:
+    return {
+        f"{found.world} bulk machine": f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n",
+        f"{found.world} bulk speed": bulk_results.speed(found).as_markdown(),
+        f"{found.world} bulk processes": bulk_results.processes(found).as_markdown(),
+    }
 
 
 def filled(page: str, made: Mapping[str, str]) -> str:

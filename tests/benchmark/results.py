@@ -70,7 +70,7 @@ class Results:
 
 def save(path: Path, results: Results) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_rounded(asdict(results)), indent=1) + "\n")
+    path.write_text(json.dumps(rounded(asdict(results)), indent=1) + "\n")
 
 
 def load(path: Path) -> Results:
@@ -79,12 +79,12 @@ def load(path: Path) -> Results:
     return Results(**raw, measured=measured)
 
 
-def _rounded(value: object) -> object:
+def rounded(value: object) -> object:
     match value:
         case float():
             return round(value, 3)
         case dict():
-            return {name: _rounded(inner) for name, inner in value.items()}
+            return {name: rounded(inner) for name, inner in value.items()}
         case list():
-            return [_rounded(inner) for inner in value]
+            return [rounded(inner) for inner in value]
     return value
