@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 from uuid import uuid4
 
@@ -139,31 +139,16 @@ async def test_batches_and_single_transfers_race_for_the_same_accounts(api: Publ
     assert sum(int(balance.replace(".", "")) for balance, _ in money) == 3000
 
 
-@pytest.mark.parametrize(
-    ("step", "worker"),
-    [
-        ("withdraw", "account-worker"),
-        ("deposit", "workflow-worker"),
-        ("record", "ledger-worker"),
-    ],
-)
-async def test_a_batch_survives_the_death_of_a_worker_in_the_middle_of_a_step(
-    api: PublicApi, system: RunningSystem, step: str, worker: str
-) -> None:
+async def test_a_batch_is_followed_to_its_end(api: PublicApi) -> None:
     alice, bob = await api.open_pair()
-    batch_id = await start(api, *[new_transfer(alice, bob)] * 20, new_transfer(alice, bob, scenario="slow"))
-    await api.until(item(batch_id, 1), step_is(step, "running"))
-    await system.kill(worker)
-    waiting = await api.until(item(batch_id, 1), lambda transfer: transfer["waiting_for"] == worker, within_seconds=20)
-    assert waiting["status"] in ("accepted", "running")
-    await system.start(worker)
-    assert statuses(await finished(api, batch_id)) == ["completed"] * 21
-    assert (await api.money(alice), await api.money(bob)) == (("79.00", "0.00"), ("21.00", "0.00"))
+    batch_id = await start(api, *[new_transfer(alice, bob)] * 30)
+    events = EventStreams(api.url).events(f"/transfer-batches/{batch_id}/events")
+    batches = [event.data async for event in events]
+    assert batches[-1]["status"] == "finished"
+    assert batches[-1] == await api.get(f"/transfer-batches/{batch_id}")
 
 
-async def test_a_batch_whose_workflow_is_terminated_is_undone_by_the_reconciler(
-    api: PublicApi, temporal: Client
-) -> None:
+async def a_batch_whose_workflow_is_terminated_is_undone_by_the_reconciler(api: PublicApi, temporal: Client) -> None:
     alice, bob = await api.open_pair()
     batch_id = await start(api, *[new_transfer(alice, bob)] * 5, new_transfer(alice, bob, scenario="slow"))
     await api.until(item(batch_id, 1), step_is("deposit", "running"))
@@ -174,7 +159,7 @@ async def test_a_batch_whose_workflow_is_terminated_is_undone_by_the_reconciler(
     assert (await api.money(alice), await api.money(bob)) == (("100.00", "0.00"), ("0.00", "0.00"))
 
 
-async def test_a_batch_whose_workflow_is_terminated_goes_on_where_its_client_sends_it_again(
+async def a_batch_whose_workflow_is_terminated_goes_on_where_its_client_sends_it_again(
     api: PublicApi, temporal: Client
 ) -> None:
     alice, bob = await api.open_pair()
@@ -186,7 +171,10 @@ async def test_a_batch_whose_workflow_is_terminated_goes_on_where_its_client_sen
     assert statuses(await finished(api, batch_id)) == ["completed"] * 6
 
 
-async def test_a_parked_transfer_holds_up_no_other_and_ends_when_an_operator_retries_it(api: PublicApi) -> None:
+async def a_parked_transfer_holds_up_no_other_and_ends_when_an_operator_retries_it(
+    api: PublicApi,
+    temporal: Client,
+) -> None:
     alice, bob = await api.open_pair()
     parked = new_transfer(alice, bob, scenario="compensation_fails")
     batch_id = await start(api, new_transfer(alice, bob), parked, new_transfer(alice, bob))
@@ -198,7 +186,10 @@ async def test_a_parked_transfer_holds_up_no_other_and_ends_when_an_operator_ret
     assert statuses(await finished(api, batch_id)) == ["completed", "compensated", "completed"]
 
 
-async def test_one_transfer_of_a_batch_can_be_cancelled(api: PublicApi) -> None:
+async def one_transfer_of_a_batch_can_be_cancelled(
+    api: PublicApi,
+    temporal: Client,
+) -> None:
     alice, bob = await api.open_pair()
     batch_id = await start(api, new_transfer(alice, bob, scenario="slow"), *[new_transfer(alice, bob)] * 3)
     await api.until(item(batch_id, 3), step_is("deposit", "running"))
@@ -207,7 +198,7 @@ async def test_one_transfer_of_a_batch_can_be_cancelled(api: PublicApi) -> None:
     assert await api.money(alice) == ("97.00", "0.00")
 
 
-async def test_a_batch_is_the_same_when_temporal_has_forgotten_it(api: PublicApi, temporal: Client) -> None:
+async def a_batch_is_the_same_when_temporal_has_forgotten_it(api: PublicApi, temporal: Client) -> None:
     alice, bob = await api.open_pair()
     transfers, key = [new_transfer(alice, bob), new_transfer(alice, "nobody")], str(uuid4())
     batch_id = (await send(api, *transfers, key=key)).json()["id"]
@@ -220,10 +211,45 @@ async def test_a_batch_is_the_same_when_temporal_has_forgotten_it(api: PublicApi
     assert await api.money(alice) == ("99.00", "0.00")
 
 
-async def test_a_batch_is_followed_to_its_end(api: PublicApi) -> None:
+STORIES: Final = (
+    a_batch_whose_workflow_is_terminated_is_undone_by_the_reconciler,
+    a_batch_whose_workflow_is_terminated_goes_on_where_its_client_sends_it_again,
+    a_parked_transfer_holds_up_no_other_and_ends_when_an_operator_retries_it,
+    one_transfer_of_a_batch_can_be_cancelled,
+    a_batch_is_the_same_when_temporal_has_forgotten_it,
+)
+"""Each of them waits for half a minute and more: for slow steps, for the reconciler, for retries, for Temporal."""
+
+
+@pytest.fixture(scope="module")
+async def stories(api: PublicApi, temporal: Client) -> AsyncIterator[dict[str, asyncio.Task[None]]]:
+    """All of them on their way side by side, as soon as the first one is asked for."""
+    telling = {story.__name__: asyncio.create_task(story(api, temporal)) for story in STORIES}
+    yield telling
+    for task in telling.values():
+        task.cancel()
+    await asyncio.gather(*telling.values(), return_exceptions=True)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+async def test_a_long_story(story: Callable[..., object], stories: dict[str, asyncio.Task[None]]) -> None:
+    await stories[story.__name__]
+
+
+async def test_a_batch_survives_the_death_of_each_worker_in_the_middle_of_a_step(
+    api: PublicApi, system: RunningSystem
+) -> None:
     alice, bob = await api.open_pair()
-    batch_id = await start(api, *[new_transfer(alice, bob)] * 30)
-    events = EventStreams(api.url).events(f"/transfer-batches/{batch_id}/events")
-    batches = [event.data async for event in events]
-    assert batches[-1]["status"] == "finished"
-    assert batches[-1] == await api.get(f"/transfer-batches/{batch_id}")
+    batch_id = await start(api, *[new_transfer(alice, bob)] * 20, new_transfer(alice, bob, scenario="slow"))
+    for step, worker in (("withdraw", "account-worker"), ("deposit", "workflow-worker"), ("record", "ledger-worker")):
+        await api.until(item(batch_id, 1), step_is(step, "running"))
+        await system.kill(worker)
+        waiting = await api.until(item(batch_id, 1), waits_for(worker), within_seconds=20)
+        assert waiting["status"] in ("accepted", "running")
+        await system.start(worker)
+    assert statuses(await finished(api, batch_id)) == ["completed"] * 21
+    assert (await api.money(alice), await api.money(bob)) == (("79.00", "0.00"), ("21.00", "0.00"))
+
+
+def waits_for(worker: str) -> Callable[[Json], bool]:
+    return lambda transfer: bool(transfer["waiting_for"] == worker)
