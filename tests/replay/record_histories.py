@@ -22,8 +22,9 @@ from saga.harness import QUICK, Handle, Harness, new_request, until  # noqa: E40
 from saga.reconciling import AT_ONCE, Reconciler, reconciler  # noqa: E402
 from temporalio.client import Client, WorkflowHandle  # noqa: E402
 from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: E402
-from transfer_contract.names import finisher_id  # noqa: E402
-from transfer_contract.steps import Compensation, Step  # noqa: E402
+from transfer_contract.batches import UnfinishedBatch  # noqa: E402
+from transfer_contract.names import FINISH_BATCH, TaskQueue, batch_finisher_id, finisher_id  # noqa: E402
+from transfer_contract.steps import Compensation, Failure, FailureCode, Step  # noqa: E402
 from transfer_contract.transfers import TransferRequest  # noqa: E402
 from workflow_handler.policies import Batching  # noqa: E402
 
@@ -119,6 +120,26 @@ async def batch_cancelled(harness: BatchHarness) -> AnyHandle:
     return batch
 
 
+async def batch_finished(harness: BatchHarness) -> AnyHandle:
+    """By the reconciler: some are past the point of no return, one was refused, the others are undone."""
+    harness.fake.plan_for(2, Step.RECORD, Fault.REFUSED)
+    harness.fake.plan(Step.RELEASE, Fault.FAILS, attempts=100)
+    harness.fake.plan(Compensation.DEPOSIT, Fault.FAILS, attempts=100)
+    lost = await harness.start(10)
+    await until(lambda: (4, Step.RECORD) in harness.fake.rows)
+    await lost.terminate()
+    harness.fake.plan(Step.RELEASE, Fault.FAILS, attempts=0)
+    harness.fake.plan(Compensation.DEPOSIT, Fault.FAILS, attempts=0)
+    assert harness.batch is not None
+    failure = Failure(code=FailureCode.INTERRUPTED, detail="the batch's workflow was found terminated")
+    return await harness.client.start_workflow(
+        FINISH_BATCH,
+        args=[UnfinishedBatch(batch_id=harness.batch.batch_id, failure=failure), harness.batching],
+        id=batch_finisher_id(harness.batch.batch_id),
+        task_queue=TaskQueue.TRANSFERS,
+    )
+
+
 async def _terminated_in(harness: Reconciler, name: Name) -> TransferRequest:
     harness.timings = replace(harness.timings, start_to_close_seconds=60)
     request = new_request()
@@ -145,6 +166,7 @@ RECORDED_OF_BATCHES: Final[list[Callable[[BatchHarness], Awaitable[AnyHandle]]]]
     batch_completed,
     batch_in_pieces,
     batch_cancelled,
+    batch_finished,
 ]
 
 

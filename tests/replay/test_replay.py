@@ -14,6 +14,7 @@ from temporalio.workflow import NondeterminismError
 from transfer_contract.names import TRANSFER_MONEY
 from transfer_contract.steps import Step
 from transfer_contract.transfers import TransferRequest, TransferResult
+from workflow_handler.finish_batch import FinishBatch
 from workflow_handler.finish_transfer import FinishTransfer
 from workflow_handler.policies import Timings
 from workflow_handler.reconcile_transfers import ReconcileTransfers
@@ -23,7 +24,7 @@ from workflow_handler.transfer_money import TransferMoney
 HISTORIES: Final = sorted((Path(__file__).parent / "histories").glob("*.json"))
 WANTED: Final = {"completed", "rejected", "compensated", "cancelled", "parked_and_repaired"}
 WANTED_OF_THE_RECONCILER: Final = {"finished_undone", "finished_forward", "reconciled"}
-WANTED_OF_BATCHES: Final = {"batch_completed", "batch_in_pieces", "batch_cancelled"}
+WANTED_OF_BATCHES: Final = {"batch_completed", "batch_in_pieces", "batch_cancelled", "batch_finished"}
 OF_TRANSFERS: Final = [path for path in HISTORIES if path.stem not in WANTED_OF_THE_RECONCILER | WANTED_OF_BATCHES]
 
 
@@ -41,7 +42,7 @@ def test_every_kind_of_ending_is_recorded() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    workflows = [TransferMoney, FinishTransfer, ReconcileTransfers, TransferBatch]
+    workflows = [TransferMoney, FinishTransfer, ReconcileTransfers, TransferBatch, FinishBatch]
     await replayer(workflows, SandboxedWorkflowRunner()).replay_workflow(history(path))
 
 

@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import Worker
 from transfer_contract.batches import Batch
 from transfer_contract.names import TaskQueue, batch_workflow_id
+from workflow_handler.finish_batch import FinishBatch
 from workflow_handler.policies import Batching
 from workflow_handler.transfer_batch import TransferBatch
 
@@ -64,7 +65,7 @@ class BatchHarness:
         return statuses
 
     def _workflow_worker(self) -> Worker:
-        return Worker(self.client, task_queue=TaskQueue.TRANSFERS, workflows=[TransferBatch])
+        return Worker(self.client, task_queue=TaskQueue.TRANSFERS, workflows=[TransferBatch, FinishBatch])
 
     @asynccontextmanager
     async def workers(self) -> AsyncIterator[None]:
