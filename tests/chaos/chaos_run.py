@@ -15,7 +15,8 @@ from chaos.checks import ContinuousChecks
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.effect import Effect
 from chaos.faults import inject
-from chaos.final_checks import Compared, FinalChecks
+from chaos.final_batches import Compared
+from chaos.final_checks import FinalChecks
 from chaos.findings import Findings
 from chaos.load import Load
 from chaos.reads import LONGEST_GAP_SECONDS, Reads

@@ -1,0 +1,45 @@
+"""How the API and Temporal are asked when everything runs again: until they answer."""
+
+import asyncio
+from typing import Final, TypeVar
+
+import httpx
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+from transfer_contract.batches import Batch
+from transfer_contract.transfers import TransferResult
+
+CLOSES_WITHIN_SECONDS: Final = 15
+"""What is final has a workflow that is at its last task, or one that an operator has ended."""
+
+_ATTEMPTS: Final = 10
+
+Result = TypeVar("Result", Batch, TransferResult)
+
+
+async def result_of(temporal: Client, workflow: str, kind: type[Result]) -> Result | None:
+    """None where the workflow is no longer there; asked again where Temporal doesn't answer."""
+    run = temporal.get_workflow_handle(workflow, result_type=kind)
+    while True:
+        try:
+            result: Result = await run.result()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+        else:
+            return result
+        await asyncio.sleep(1)
+
+
+async def get(api: httpx.AsyncClient, path: str) -> httpx.Response | None:
+    """None where it isn't answered although everything runs."""
+    for _ in range(_ATTEMPTS):
+        try:
+            answer = await api.get(path)
+        except httpx.HTTPError:
+            pass
+        else:
+            if answer.status_code < 500:
+                return answer
+        await asyncio.sleep(1)
+    return None
