@@ -3,7 +3,7 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,8 @@ from chaos.violations import Violation
 from psycopg import sql
 from temporalio.client import Client
 from temporalio.service import RPCError
-from transfer_contract.names import finisher_id, workflow_id
+from transfer_contract.batches import batch_of
+from transfer_contract.names import batch_finisher_id, batch_workflow_id, finisher_id, workflow_id
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _HISTORIES: Final = 50
@@ -56,8 +57,16 @@ async def keep_everything(folder: Path, found: list[Violation], system: ChaosSys
         _write(folder / "histories" / "error.txt", str(error))
         return
     for transfer_id in _transfers_of(found)[:_HISTORIES]:
-        for workflow in (workflow_id(transfer_id), finisher_id(transfer_id)):
+        for workflow in _workflows_of(transfer_id):
             _write(folder / "histories" / f"{workflow}.json", await _history(workflow, temporal))
+
+
+def _workflows_of(transfer_id: str) -> Iterator[str]:
+    yield workflow_id(transfer_id)
+    yield finisher_id(transfer_id)
+    if batch_id := batch_of(transfer_id):
+        yield batch_workflow_id(batch_id)
+        yield batch_finisher_id(batch_id)
 
 
 def _dump(folder: Path, url: str) -> None:
