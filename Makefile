@@ -14,7 +14,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos kill-matrix mutations proof nightly runtime development
+.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots test chaos kill-matrix mutations model proof nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -82,6 +82,9 @@ kill-matrix: development ## SIGKILL each process exactly at each point, restart 
 
 mutations: development ## Plant bugs in copies of the source, and run the tests on them: each must be caught
 	$(BIN)/pytest -n 2 -m mutations $(PYTEST_ARGS)
+
+model: development ## Every state of the protocol's model, and its schedules on the services' own code
+	@$(BIN)/pytest -m 'not nightly' tests/model $(PYTEST_ARGS)
 
 proof: $(INSTALLED) ## Write docs/proof.md from what the runs have measured
 	@$(BIN)/python tests/chaos/report.py
