@@ -31,6 +31,7 @@ class Observing:
     """An observer without patience for what is young; its books are what a test says."""
 
     def __init__(self, client: Client, apis: tuple[InternalClient, InternalClient], live_workers: LiveWorkers) -> None:
+        self._apis, self._live_workers = apis, live_workers
         self.registry = CollectorRegistry()
         self.books: Reconciliation | Problem = BALANCED
         participants, runs = Participants(*apis), Runs(client, self.registry, timeout_seconds=5)
@@ -45,6 +46,10 @@ class Observing:
         )
         patience = Patience(compensating_long=timedelta(seconds=1), reconcile_seconds=60)
         self.observer = AttentionObserver(looks, AttentionMetrics(self.registry), patience)
+
+    def through(self, client: Client) -> "Observing":
+        """Another observer of the same."""
+        return Observing(client, self._apis, self._live_workers)
 
     async def _reconciliation(self) -> Reconciliation:
         if isinstance(self.books, Problem):

@@ -64,7 +64,7 @@ class Carriers:
         self._read: set[str] = set()
 
     async def of(self, transfer_id: str) -> Carried:
-        """One description, a second one where the transfer's own workflow doesn't go on. Raises RPCError."""
+        """One description, a second one where the transfer's own workflow doesn't go on. Raises RPCError, `Problem`."""
         own = await self._carrier(workflow_id(transfer_id), is_finisher=False)
         goes_on = own is not None and own.is_open and not own.is_stuck
         finisher = None if goes_on else await self._carrier(finisher_id(transfer_id), is_finisher=True)
@@ -100,7 +100,7 @@ class Carriers:
         known = self._histories.get(run_id)
         if known is not None and known[0] == run.history_length:
             return known[1]
-        events = await self._runs.history(run) or ()
+        events = await self._runs.history(run)
         self._histories[run_id] = (run.history_length, events)
         return events
 

@@ -23,7 +23,8 @@ from workflow_handler.unfinished import Batch, UnfinishedTransfers
 LOOKS_AT_ONCE: Final = 20
 """Descriptions that Temporal is asked for side by side: clients' requests come first."""
 
-_FOUND_CLOSED: Final = {
+_FINDINGS: Final = {
+    WorkflowExecutionStatus.COMPLETED: Finding.COMPLETED,
     WorkflowExecutionStatus.TERMINATED: Finding.TERMINATED,
     WorkflowExecutionStatus.FAILED: Finding.FAILED,
     WorkflowExecutionStatus.TIMED_OUT: Finding.TIMED_OUT,
@@ -79,13 +80,14 @@ class AbandonedTransfers(ReconcilerActivities):
         now, found = datetime.now(UTC), _Found(search.limit)
         await self._judge_all(self._unfinished.by_closed_runs(search, now), found)
         await self._judge_all(self._unfinished.by_reported_problems(), found)
-        position = search.position  # where there is more than the limit, all is looked for again
-        if not found.is_full:
-            page, shut = await self._unfinished.by_rows(search, now), await self._unfinished.by_shut_doors(search)
-            await self._judge({**page.transfers, **shut.transfers}, found)
-            if not found.is_full:
-                position = SearchPosition(closed_since=now, after=page.after, shut_after=shut.after)
-        return self._told(found, position)
+        if found.is_full:
+            return self._told(found, search.position, is_complete=False)
+        page, shut = await self._unfinished.by_rows(search, now), await self._unfinished.by_shut_doors(search)
+        await self._judge({**page.transfers, **shut.transfers}, found)
+        if found.is_full:  # there is more than the limit: all is looked for again
+            return self._told(found, search.position, is_complete=False)
+        position = SearchPosition(closed_since=now, after=page.after, shut_after=shut.after)
+        return self._told(found, position, is_complete=page.after is None and shut.is_read and not shut.after)
 
     async def _judge_all(self, batches: AsyncGenerator[Batch], found: _Found) -> None:
         async with aclosing(batches):
@@ -117,7 +119,9 @@ class AbandonedTransfers(ReconcilerActivities):
         if known is not None and known.final_status is not None:
             return _Verdict.FINAL
         return Abandoned(
-            transfer=known.transfer if known else transfer, found=_finding(run), has_rows=known is not None
+            transfer=known.transfer if known else transfer,
+            found=found_as(run.status) if run else Finding.FORGOTTEN,
+            has_rows=known is not None,
         )
 
     async def _describe(self, workflow: str) -> WorkflowExecutionDescription | None:
@@ -128,19 +132,18 @@ class AbandonedTransfers(ReconcilerActivities):
                 return None
             raise
 
-    def _told(self, found: _Found, position: SearchPosition) -> Findings:
+    def _told(self, found: _Found, position: SearchPosition, *, is_complete: bool) -> Findings:
         for each in found.abandoned:
             self._counter.labels(each.found).inc()
         return Findings(
             abandoned=tuple(found.abandoned),
             carried=len(found.judged_as(_Verdict.CARRIED)),
             under_way=tuple(found.judged_as(_Verdict.UNDER_WAY)),
-            is_complete=not found.is_full and position.after is None,
+            is_complete=is_complete,
             position=position,
         )
 
 
-def _finding(run: WorkflowExecutionDescription | None) -> Finding:
-    if run is None or run.status is None:
-        return Finding.FORGOTTEN
-    return _FOUND_CLOSED.get(run.status, Finding.COMPLETED)
+def found_as(status: WorkflowExecutionStatus | None) -> Finding:
+    """Of a run that doesn't carry its transfer."""
+    return _FINDINGS.get(status, Finding.OTHER) if status else Finding.OTHER
