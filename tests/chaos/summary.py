@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chaos.chaos_run import Outcome
-from chaos.evidence import commit
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
+from proof_parts import commit
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from chaos.kill_report import Row, table, write
 from chaos.kill_story import play
 from chaos.kill_subjects import Scene
 from processes import SERVERS
-from stack import ROOT
+from proof_parts import PARTS, begin
 from system.running_system import EIGHT, running_system
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -27,7 +27,7 @@ from transfer_contract.names import RECONCILIATION_SCHEDULE
 
 pytestmark = [pytest.mark.kill_matrix, pytest.mark.timeout(900)]
 
-PROOF: Final = ROOT / ".local" / "proof" / "kill_matrix.json"
+PROOF: Final = PARTS / "kill_matrix.json"
 SCHEDULED_WITHIN_SECONDS: Final = 60
 
 
@@ -38,6 +38,8 @@ async def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     plays = [[cell for cell in cells if cell in wanted] for cells in SYSTEMS]
     told = _Table()
     request.config.pluginmanager.register(told)
+    if wanted == {*CELLS}:
+        begin(PROOF)
     await _play_all([cells for cells in plays if cells], tmp_path_factory.mktemp("kill-matrix"), told)
     if wanted == {*CELLS}:
         write(told.in_order(), PROOF)
