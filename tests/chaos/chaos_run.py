@@ -26,6 +26,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 FINAL_WITHIN_SECONDS: Final = 120
 _OPENED_WITHIN_SECONDS: Final = 600
+EFFECTS_FROM_SECONDS: Final = 600.0
 LEAD_SECONDS: Final = 5.0
 """Load alone, before the first fault and after the last one."""
 _LOOK_SECONDS: Final = 1.0
@@ -45,8 +46,10 @@ class Observer(Protocol):
 class Outcome:
     faults: Counter[str]
     """By kind, those that had an effect."""
+    by_target: Counter[tuple[str, str]]
+    """The same by target and kind."""
     without_effect: Counter[str]
-    """What they would have broken was away itself."""
+    """What they would have broken was away itself, or nothing came by meanwhile."""
     compared: Compared
     reads: list[Reads]
     opened_seconds: float
@@ -63,6 +66,7 @@ class ChaosRun:
         self._rows = RowWatch(system.accounts_url, system.ledger_url, findings.violations)
         self._injected: Counter[str] = Counter()
         self._without_effect: Counter[str] = Counter()
+        self._by_target: Counter[tuple[str, str]] = Counter()
         self._struck: set[str] = set()
         self._deleted: set[str] = set()
 
@@ -78,6 +82,7 @@ class ChaosRun:
                 healed_seconds, healed_at = await self._under_load(load, faults, seconds)
                 settled_seconds = await self._settle(healed_at)
             self._judge_recovery()
+            self._judge_effects(faults, seconds)
             self._judge_reads(checks.reads)
             await checks.look_at_rows()
             self._observer.phase("Compare every transfer: API, databases, Temporal")
@@ -90,6 +95,7 @@ class ChaosRun:
             )
         return Outcome(
             self._injected,
+            self._by_target,
             self._without_effect,
             compared,
             checks.reads,
@@ -133,6 +139,7 @@ class ChaosRun:
         await asyncio.sleep(began + fault.at_seconds - time.monotonic())
         self._observer.fault_began(fault)
         self._findings.journal.write("fault began", fault=repr(fault))
+        recovery = self._findings.recoveries.fault_began(self._findings.journal.now)
         effect = await self._effect_of(fault)
         self._findings.journal.write("fault ended", fault=repr(fault), effect=effect.count, what=effect.what)
         self._observer.fault_ended(fault, effect)
@@ -141,9 +148,10 @@ class ChaosRun:
             self._deleted.update(_TRANSFER.findall(effect.what))
         if effect.count:
             self._injected[fault.kind] += 1
-            self._findings.recoveries.fault_ended(self._findings.journal.now)
+            self._by_target[fault.target, fault.kind] += 1
         else:
             self._without_effect[fault.kind] += 1
+            self._findings.recoveries.had_no_effect(recovery)
 
     async def _effect_of(self, fault: ScheduledFault) -> Effect:
         """What a fault itself finds to be wrong is said like all else, and the run goes on."""
@@ -178,6 +186,13 @@ class ChaosRun:
             self._findings.violations.add(
                 "transfers complete again after each fault", f"after {missing} none was seen to"
             )
+
+    def _judge_effects(self, faults: Sequence[ScheduledFault], seconds: float) -> None:
+        """In a short run a kind comes once or twice, and may find nothing to break."""
+        if seconds < EFFECTS_FROM_SECONDS:
+            return
+        for kind in sorted({fault.kind for fault in faults} - {FaultKind(kind) for kind in self._injected}):
+            self._findings.violations.add("each kind of fault has an effect", f"{kind} never had one")
 
     def _judge_reads(self, all_reads: Sequence[Reads]) -> None:
         for reads in all_reads:

@@ -32,7 +32,7 @@ class Promise:
 class Promises:
     """Also judges what the API tells: a final transfer never changes, and a key stands for one transfer."""
 
-    def __init__(self, violations: Violations, on_completed: Callable[[float], None]) -> None:
+    def __init__(self, violations: Violations, on_completed: Callable[[float, float], None]) -> None:
         self._violations = violations
         self._on_completed = on_completed
         self._by_key: dict[str, Promise] = {}
@@ -100,5 +100,5 @@ class Promises:
             self._violations.add("a final transfer never changes", detail, promise.transfer_id)
         self.ended(promise, transfer["status"], at)
         if not promise.told and transfer["status"] == "completed":
-            self._on_completed(at)
+            self._on_completed(promise.asked_at, at)
         promise.told = digest

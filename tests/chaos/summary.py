@@ -20,6 +20,8 @@ class Summary:
     minutes: float
     command: str
     faults: dict[str, int]
+    faults_by_target: dict[str, dict[str, int]]
+    """By target, then by kind; of a kind and a target that never met, nothing."""
     faults_without_effect: dict[str, int]
     faults_impossible: dict[str, str]
     """By kind, why this machine doesn't allow it."""
@@ -54,7 +56,7 @@ class Summary:
         share = 100 * self.valid_completed / self.valid if self.valid else 0.0
         yield f"{'valid completed':<22}{self.valid_completed} of {self.valid}: {share:.1f} %"
         yield f"{'answers unknown':<22}{self.requests_unknown} of {self.requests}, repeated until they were known"
-        yield f"{'longest recovery':<22}{self.longest_recovery_seconds:.1f} s after the end of a fault"
+        yield f"{'longest recovery':<22}{self.longest_recovery_seconds:.1f} s, from a fault to a later transfer's end"
         yield f"{'longest transfer':<22}{self.longest_transfer_seconds:.1f} s"
         yield f"{'all final':<22}{self.settled_seconds:.1f} s after healing"
         for reads in self.reads:
@@ -85,6 +87,13 @@ class Plan:
         return f"make chaos SEED={self.seed} MINUTES={self.minutes:g}{faults} DOCKER={'yes' if self.docker else 'no'}"
 
 
+def _by_target(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (target, kind), number in sorted(counts.items()):
+        found.setdefault(target, {})[str(kind)] = number
+    return found
+
+
 def summarise(plan: Plan, outcome: Outcome, findings: Findings, *, impossible: Mapping[str, str]) -> Summary:
     promises = findings.promises.all
     durations = [promise.ended_at - promise.asked_at for promise in promises if promise.ended_at and promise.kind]
@@ -96,6 +105,7 @@ def summarise(plan: Plan, outcome: Outcome, findings: Findings, *, impossible: M
         minutes=plan.minutes,
         command=plan.command,
         faults=dict(outcome.faults.most_common()),
+        faults_by_target=_by_target(outcome.by_target),
         faults_without_effect=dict(outcome.without_effect.most_common()),
         faults_impossible=dict(impossible),
         kills=sum(number for kind, number in outcome.faults.items() if "kill" in kind),

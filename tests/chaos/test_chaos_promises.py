@@ -66,15 +66,26 @@ def test_a_key_with_two_transfers_is_said(promised: Findings) -> None:
     assert found(promised) == {"a key is one transfer"}
 
 
-def test_a_recovery_lasts_from_the_end_of_the_fault_to_the_next_completion() -> None:
+def test_a_recovery_lasts_from_the_beginning_of_the_fault_until_a_transfer_begun_after_it_completes() -> None:
     recoveries = Recoveries()
-    recoveries.fault_ended(10.0)
-    recoveries.fault_ended(12.0)
-    recoveries.completed(15.0)
-    recoveries.completed(99.0)
-    recoveries.fault_ended(100.0)
-    assert recoveries.longest_seconds == 5.0
-    assert recoveries.missing == 1
+    recoveries.fault_began(10.0)
+    recoveries.fault_began(12.0)
+    recoveries.completed(9.0, 13.0)
+    recoveries.completed(11.0, 15.0)
+    assert (recoveries.longest_seconds, recoveries.missing) == (5.0, 1)
+    recoveries.completed(12.5, 20.0)
+    recoveries.completed(13.0, 99.0)
+    assert (recoveries.longest_seconds, recoveries.missing) == (8.0, 0)
+
+
+def test_from_a_fault_without_effect_nothing_recovers() -> None:
+    recoveries = Recoveries()
+    short, long = recoveries.fault_began(14.0), recoveries.fault_began(10.0)
+    recoveries.completed(14.5, 15.0)
+    recoveries.had_no_effect(long)
+    recoveries.had_no_effect(recoveries.fault_began(20.0))
+    assert (recoveries.longest_seconds, recoveries.missing) == (1.0, 0)
+    assert short.seconds == 1.0
 
 
 async def test_a_look_that_fails_is_unknown_and_makes_the_gap_longer() -> None:

@@ -14,7 +14,8 @@ from proof_parts import begin, commit, write
 
 RUN: Final = Summary(
     passed=True, seed=42, commit="abc", minutes=60, command="make chaos SEED=42 MINUTES=60",
-    faults={"process_kill": 30, "link_cut": 12}, faults_without_effect={"deadlock": 1},
+    faults={"process_kill": 30, "link_cut": 12}, faults_by_target={"gateway": {"process_kill": 30}},
+    faults_without_effect={"deadlock": 1},
     faults_impossible={"disk_full": "no own disk"}, kills=30,
     transfers={"completed": 900, "rejected": 100}, accounts=1008,
     valid=1000, valid_completed=900, ended_by_operators=3, requests=5000, requests_unknown=77, compared_with_api=2008,
