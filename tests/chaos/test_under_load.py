@@ -10,6 +10,7 @@ from chaos.chaos_run import ChaosRun
 from chaos.chaos_system import ChaosSystem
 from chaos.findings import Findings
 from chaos.load import Load
+from chaos.schedule import FaultKind, ScheduledFault
 
 
 class Watcher:
@@ -61,3 +62,15 @@ async def test_a_defect_among_the_clients_ends_the_run_at_once(findings: Finding
     with pytest.raises(ExceptionGroup) as raised:
         await under_load(Clients(broken=True), findings, seconds=60)
     assert raised.group_contains(LookupError)
+
+
+@pytest.mark.parametrize(("seconds", "checks"), [(599.0, []), (600.0, ["each kind of fault has an effect"])])
+def test_a_kind_that_never_had_an_effect_in_a_long_run_is_said(
+    findings: Findings, seconds: float, checks: list[str]
+) -> None:
+    run = ChaosRun(cast("ChaosSystem", SimpleNamespace(accounts_url="", ledger_url="")), findings, Watcher())
+    run._injected[FaultKind.LINK_CUT] += 1
+    faults = [ScheduledFault(0, kind, "", 1, ()) for kind in (FaultKind.LINK_CUT, FaultKind.DISK_FULL)]
+    run._judge_effects(faults, seconds)
+    assert [found.check for found in findings.violations.all] == checks
+    assert all("disk_full" in found.detail for found in findings.violations.all)
