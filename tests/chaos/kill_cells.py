@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from chaos.kill_parked import Parked
 from chaos.kill_points import Point
 from chaos.kill_situations import Situation
 from chaos.kill_subjects import Subject
@@ -41,7 +42,8 @@ class Cell:
     ends: str = "completed"
 
     def __str__(self) -> str:
-        return f"{self.process}, {self.moment}"
+        where = f" in {self.situation}" if isinstance(self.situation, Parked) else ""
+        return f"{self.process}, {self.moment}{where}"
 
     @property
     def places(self) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 from chaos.kill_cells import Cell, Moment
 from chaos.kill_matrix import CELLS, SYSTEMS
+from chaos.kill_parked import Parked
 from chaos.kill_points import FaultPointFolder
 from chaos.kill_report import Row, table, write
 from chaos.kill_story import play
@@ -71,7 +72,10 @@ async def _play_all(plays: Sequence[Sequence[Cell]], folder: Path, told: _Table)
             )
             scene = Scene(system, await Client.connect(system.temporal_address, data_converter=pydantic_data_converter))
             await _pause_reconciler(scene)
-            await scene.prepare_parked(sum(cell.moment is Moment.PARKED for cell in cells))
+            await scene.refused.install()
+            for cell in cells:
+                if isinstance(cell.situation, Parked):
+                    await cell.situation.prepare(scene)
             scenes.append((scene, points))
         async with asyncio.TaskGroup() as both:
             for cells, (scene, points) in zip(plays, scenes, strict=True):
@@ -101,6 +105,7 @@ def test_after_a_kill_just_there_the_transfer_ends_as_it_must_and_once(rows: Map
 
 
 def test_no_process_and_no_moment_is_left_out() -> None:
-    told = [(cell.process, cell.moment) for cell in CELLS]
-    assert len(told) == len({*told})
-    assert {*told} == {(process, moment) for process in (*EIGHT, *SERVERS) for moment in Moment}
+    assert len(CELLS) == len({*map(str, CELLS)})
+    assert {(cell.process, cell.moment) for cell in CELLS} == {
+        (process, moment) for process in (*EIGHT, *SERVERS) for moment in Moment
+    }
