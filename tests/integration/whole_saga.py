@@ -147,7 +147,7 @@ class WholeSaga:
         async for event in self.workflow(order).fetch_history_events(wait_new_event=True):
             failed = event.workflow_task_failed_event_attributes
             if failed.cause == _FAILED:
-                raise AssertionError(f"it can't go on: {failed.failure.message}, {self.transfer_rows(order)}")
+                raise AssertionError(f"it can't go on from {self.transfer_rows(order)}: {failed.failure.message}")
 
     def transfer_rows(self, order: TransferOrder) -> Transfer | None:
         return read_books(*self.databases.urls).transfers.get(order.transfer_id)
