@@ -78,10 +78,10 @@ chaos: development ## Break everything for some minutes: make chaos SEED=42 MINU
 	    $(if $(FAULTS),--faults $(FAULTS)) $(if $(DOCKER),--docker $(DOCKER))
 
 kill-matrix: development ## SIGKILL each process exactly at each point, restart it and check; prints the table
-	@$(BIN)/pytest -m kill_matrix $(PYTEST_ARGS)
+	@$(BIN)/pytest -m kill_matrix tests/chaos/test_kill_matrix.py $(PYTEST_ARGS)
 
 mutations: development ## Plant bugs in copies of the source, and run the tests on them: each must be caught
-	$(BIN)/pytest -n 2 -m mutations $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 -m mutations tests/mutations $(PYTEST_ARGS)
 
 model: development ## Every state of the protocol's model, and its schedules on the services' own code
 	@$(BIN)/pytest -m 'not nightly' tests/model $(PYTEST_ARGS)
