@@ -178,7 +178,12 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 def _ledger_rows(line: str) -> LedgerRows:
     transfer_id, fingerprint, decision, entries = line.split("\t")
     found = (tuple(entry.split("=")) for entry in filter(None, entries.split(",")))
-    return LedgerRows(transfer_id, fingerprint, decision, tuple((a, amount, c) for a, amount, c in found))
+    return LedgerRows(
+        transfer_id,
+        fingerprint,
+        decision,
+        tuple((account, int(amount), currency) for account, amount, currency in found),
+    )
 
 
 def final_among(accounts_url: str, transfer_ids: Iterable[str]) -> set[str]:
