@@ -5,45 +5,53 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from chaos.row_watch import final_among
+from chaos.strikes import Strikes
 from chaos.violations import Violations
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
-from transfer_contract.names import TRANSFER_MONEY
+from transfer_contract.names import FINISH_TRANSFER, RECONCILE_TRANSFERS, TRANSFER_MONEY
 
 _VISIBLE_WITHIN: Final = timedelta(seconds=30)
 """A workflow that has closed is listed only some time later; looking so far back finds it all the same."""
-_WORKFLOW_PREFIX: Final = "transfer-"
+_CLOSED: Final = f"""
+    ExecutionStatus != 'Running' AND (WorkflowType IN ('{TRANSFER_MONEY}', '{FINISH_TRANSFER}')
+                                      OR (WorkflowType = '{RECONCILE_TRANSFERS}' AND ExecutionStatus != 'Completed'))
+"""
 
 
 class ClosedWorkflows:
-    """An operator may terminate one, also by a reset. Every other end is a result, and comes after the last row."""
+    """Those whom a fault has tried to strike may be terminated. Every other end is a result, after the last row."""
 
-    def __init__(self, accounts_url: str, temporal: Client, violations: Violations) -> None:
+    def __init__(self, accounts_url: str, temporal: Client, violations: Violations, strikes: Strikes) -> None:
         self._accounts_url = accounts_url
         self._temporal = temporal
         self._violations = violations
+        self._strikes = strikes
         self._since = datetime.now(UTC)
-        self.terminated: set[str] = set()
-        """The transfers of which an operator's hand has ended a run."""
 
     async def look(self) -> None:
         """First the workflows, then the rows: what was closed by then must be final by now."""
         began = datetime.now(UTC)
         completed = set()
         async for run in self._temporal.list_workflows(
-            f"WorkflowType = '{TRANSFER_MONEY}' AND ExecutionStatus != 'Running' "
-            f"AND CloseTime > '{(self._since - _VISIBLE_WITHIN).isoformat()}'"
+            f"{_CLOSED} AND CloseTime > '{(self._since - _VISIBLE_WITHIN).isoformat()}'"
         ):
-            transfer_id = run.id.removeprefix(_WORKFLOW_PREFIX)
+            transfer_id = run.id.partition("-")[2]
             if run.status is WorkflowExecutionStatus.COMPLETED:
                 completed.add(transfer_id)
-            elif run.status is WorkflowExecutionStatus.TERMINATED:
-                self.terminated.add(transfer_id)
-            else:
+            elif not self._is_struck(run, transfer_id):
                 self._closed_in_another_way(run, transfer_id)
         final = await asyncio.to_thread(final_among, self._accounts_url, completed)
         for transfer_id in completed - final:
             self._violations.add("no workflow closes before its rows are final", transfer_id, transfer_id)
         self._since = began
+
+    def _is_struck(self, run: WorkflowExecution, transfer_id: str) -> bool:
+        """After a deletion, the same key may be another request's: that run fails where the first has left rows."""
+        if run.workflow_type != TRANSFER_MONEY:
+            return False
+        if run.status is WorkflowExecutionStatus.FAILED:
+            return transfer_id in self._strikes.deleted
+        return run.status is WorkflowExecutionStatus.TERMINATED and transfer_id in self._strikes.all
 
     def _closed_in_another_way(self, run: WorkflowExecution, transfer_id: str) -> None:
         status = run.status.name if run.status else "?"

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
+from chaos.answers import NO_DEFECT, is_defect
+from chaos.ends import Share, judge_ends, judge_share
 from chaos.findings import Findings
 from chaos.load import AS_PROMISED
 from chaos.operations import Kind
 from chaos.promises import Promise
 from chaos.row_watch import RowWatch
+from chaos.strikes import Strikes
+from chaos.violations import Violation
 from money_books import read_books
 from money_checks import check_reconciliation, violations
 from temporalio.client import Client, WorkflowFailureError
@@ -18,7 +22,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.names import workflow_id
 from transfer_contract.transfers import TransferResult
 
-COMPLETED_SHARE: Final = 0.9
 _ASKED_AT_ONCE: Final = 8
 _ATTEMPTS: Final = 10
 _CLOSES_WITHIN_SECONDS: Final = 15
@@ -32,15 +35,11 @@ class Compared:
     with_api: int = 0
     with_temporal: int = 0
     ended_by_operators: set[str] = field(default_factory=set)
-    """Terminated, reset or deleted; the reconciler, or the new run of a reset, has brought them to their end."""
-    forgotten: set[str] = field(default_factory=set)
-    """Deleted before their first row: nobody knows them any more, and nothing has moved."""
-    valid: int = 0
-    valid_completed: int = 0
-
-    @property
-    def completed_share(self) -> float:
-        return self.valid_completed / self.valid if self.valid else 0.0
+    """Those that a fault has tried to terminate, reset or delete; who brings them to their end is open."""
+    excused: int = 0
+    """Answers to what was deleted before its first row: nobody knows it any more, and nothing has moved."""
+    valid: Share = field(default_factory=Share)
+    openings: Share = field(default_factory=Share)
 
 
 class FinalChecks:
@@ -52,23 +51,32 @@ class FinalChecks:
         self._temporal = temporal
         self._findings = findings
         self._add = findings.violations.add
+        self._strikes = Strikes()
         self.compared = Compared()
 
-    async def run(
-        self, accounts_url: str, ledger_url: str, *, ended_by_operators: set[str], deleted: set[str]
-    ) -> Compared:
-        self.compared.ended_by_operators |= ended_by_operators | deleted
-        self.compared.forgotten = deleted - self._rows.transfers.keys() - self._rows.records.keys()
-        self._findings.violations.excuse(AS_PROMISED, deleted)
-        promises = [p for p in self._findings.promises.all if p.transfer_id not in self.compared.forgotten]
-        self._judge_ends(promises)
+    async def run(self, accounts_url: str, ledger_url: str, strikes: Strikes) -> Compared:
+        self._strikes = strikes
+        self.compared.ended_by_operators = strikes.all
+        self.compared.excused = self._findings.violations.excuse(AS_PROMISED, self._is_about_forgotten)
+        promises = self._findings.promises.all
+        self._judge_final(promises)
         await _each(promises, self._compare_with_api)
         await _each(promises, self._compare_with_temporal)
-        self._judge_completed(promises)
+        judge_ends(promises, self._findings.violations)
+        by_themselves = [promise for promise in promises if promise.transfer_id not in strikes.all]
+        self.compared.valid = judge_share(by_themselves, Kind.VALID, self._add)
+        self.compared.openings = judge_share(by_themselves, Kind.OPENING, self._add)
         await self._judge_books(accounts_url, ledger_url)
         return self.compared
 
-    def _judge_ends(self, promises: Iterable[Promise]) -> None:
+    def _is_about_forgotten(self, found: Violation) -> bool:
+        """As long as nobody has seen a row of it, a deleted transfer may be unknown, or be asked for anew."""
+        if found.transfer_id not in self._strikes.deleted:
+            return False
+        seen_at = self._rows.seen_at.get(found.transfer_id or "")
+        return seen_at is None or found.asked_at < seen_at
+
+    def _judge_final(self, promises: Iterable[Promise]) -> None:
         for promise in promises:
             rows = self._rows.transfers.get(promise.transfer_id)
             if rows is None or not rows.status:
@@ -85,6 +93,7 @@ class FinalChecks:
             self._add("the API answers every acknowledged transfer", detail, promise.transfer_id)
             return
         told = answer.json()
+        self._findings.promises.judge_request(promise, told)
         self._findings.promises.told(told, self._findings.journal.now, asked_at=asked_at)
         self._compare(promise, "the API", told["status"])
         self.compared.with_api += 1
@@ -93,16 +102,20 @@ class FinalChecks:
         try:
             async with asyncio.timeout(_CLOSES_WITHIN_SECONDS):
                 result = await self._result(promise.transfer_id)
-        except WorkflowFailureError:
-            self.compared.ended_by_operators.add(promise.transfer_id)
+        except WorkflowFailureError as error:
+            self._judge_end(promise, f"{error.cause!r}", self._strikes.all)
         except TimeoutError:
             self._add("a workflow closes with its transfer", f"{promise.key} is still open", promise.transfer_id)
         else:
             if result is None:
-                self.compared.ended_by_operators.add(promise.transfer_id)
+                self._judge_end(promise, "it is gone", self._strikes.deleted)
                 return
             self._compare(promise, "the workflow's result", result.status or "none")
             self.compared.with_temporal += 1
+
+    def _judge_end(self, promise: Promise, end: str, struck: set[str]) -> None:
+        if promise.transfer_id not in struck:
+            self._add("who wasn't struck ends with a result", f"{promise.key}: {end}", promise.transfer_id)
 
     async def _result(self, transfer_id: str) -> TransferResult | None:
         """None where the workflow is no longer there; asked again where Temporal doesn't answer."""
@@ -123,18 +136,6 @@ class FinalChecks:
         if rows is not None and rows.status and rows.status != status:
             detail = f"{promise.key}: {source} says {status}, the rows are {rows}"
             self._add("API, databases and Temporal say the same", detail, promise.transfer_id)
-
-    def _judge_completed(self, promises: Iterable[Promise]) -> None:
-        """Valid: a payment that could be made, that its client didn't cancel and no operator has ended."""
-        valid = [
-            promise
-            for promise in promises
-            if promise.kind is Kind.VALID and promise.transfer_id not in self.compared.ended_by_operators
-        ]
-        completed = [promise for promise in valid if promise.status == "completed"]
-        self.compared.valid, self.compared.valid_completed = len(valid), len(completed)
-        if len(completed) < COMPLETED_SHARE * len(valid):
-            self._add("at least 90 % of the valid transfers complete", f"{len(completed)} of {len(valid)}")
 
     async def _judge_books(self, accounts_url: str, ledger_url: str) -> None:
         """All of both databases by the tests' own oracle, and the product's reconciliation against the same books."""
@@ -157,6 +158,8 @@ class FinalChecks:
             except httpx.HTTPError:
                 pass
             else:
+                if is_defect(answer):
+                    self._add(NO_DEFECT, f"GET {path}: {answer.status_code} {answer.text[:500]}")
                 if answer.status_code < 500:
                     return answer
             await asyncio.sleep(1)

@@ -11,6 +11,7 @@ from chaos.chaos_system import ChaosSystem
 from chaos.findings import Findings
 from chaos.load import Load
 from chaos.schedule import FaultKind, ScheduledFault
+from chaos.worth import judge_effects
 
 
 class Watcher:
@@ -68,9 +69,7 @@ async def test_a_defect_among_the_clients_ends_the_run_at_once(findings: Finding
 def test_a_kind_that_never_had_an_effect_in_a_long_run_is_said(
     findings: Findings, seconds: float, checks: list[str]
 ) -> None:
-    run = ChaosRun(cast("ChaosSystem", SimpleNamespace(accounts_url="", ledger_url="")), findings, Watcher())
-    run._injected[FaultKind.LINK_CUT] += 1
     faults = [ScheduledFault(0, kind, "", 1, ()) for kind in (FaultKind.LINK_CUT, FaultKind.DISK_FULL)]
-    run._judge_effects(faults, seconds)
+    judge_effects(findings, faults, [FaultKind.LINK_CUT], seconds=seconds)
     assert [found.check for found in findings.violations.all] == checks
     assert all("disk_full" in found.detail for found in findings.violations.all)
