@@ -51,17 +51,17 @@ class FinalChecks:
         self._temporal = temporal
         self._findings = findings
         self._add = findings.violations.add
-        self._strikes = Strikes()
+        self.strikes = Strikes()
         self.compared = Compared()
 
     async def run(self, accounts_url: str, ledger_url: str, strikes: Strikes) -> Compared:
-        self._strikes = strikes
+        self.strikes = strikes
         self.compared.ended_by_operators = strikes.all
-        self.compared.excused = self._findings.violations.excuse(AS_PROMISED, self._is_about_forgotten)
+        self.compared.excused = self._findings.violations.excuse(AS_PROMISED, self.is_about_forgotten)
         promises = self._findings.promises.all
         self._judge_final(promises)
         await _each(promises, self._compare_with_api)
-        await _each(promises, self._compare_with_temporal)
+        await _each(promises, self.compare_with_temporal)
         judge_ends(promises, self._findings.violations)
         by_themselves = [promise for promise in promises if promise.transfer_id not in strikes.all]
         self.compared.valid = judge_share(by_themselves, Kind.VALID, self._add)
@@ -69,9 +69,9 @@ class FinalChecks:
         await self._judge_books(accounts_url, ledger_url)
         return self.compared
 
-    def _is_about_forgotten(self, found: Violation) -> bool:
+    def is_about_forgotten(self, found: Violation) -> bool:
         """As long as nobody has seen a row of it, a deleted transfer may be unknown, or be asked for anew."""
-        if found.transfer_id not in self._strikes.deleted:
+        if found.transfer_id not in self.strikes.deleted:
             return False
         seen_at = self._rows.seen_at.get(found.transfer_id or "")
         return seen_at is None or found.asked_at < seen_at
@@ -98,17 +98,17 @@ class FinalChecks:
         self._compare(promise, "the API", told["status"])
         self.compared.with_api += 1
 
-    async def _compare_with_temporal(self, promise: Promise) -> None:
+    async def compare_with_temporal(self, promise: Promise) -> None:
         try:
             async with asyncio.timeout(_CLOSES_WITHIN_SECONDS):
                 result = await self._result(promise.transfer_id)
         except WorkflowFailureError as error:
-            self._judge_end(promise, f"{error.cause!r}", self._strikes.all)
+            self._judge_end(promise, f"{error.cause!r}", self.strikes.all)
         except TimeoutError:
             self._add("a workflow closes with its transfer", f"{promise.key} is still open", promise.transfer_id)
         else:
             if result is None:
-                self._judge_end(promise, "it is gone", self._strikes.deleted)
+                self._judge_end(promise, "it is gone", self.strikes.deleted)
                 return
             self._compare(promise, "the workflow's result", result.status or "none")
             self.compared.with_temporal += 1

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 _ALARMS: Final = ("unhandled error", "guard violated")
-_LONGEST: Final = 4000
+_SHOWN: Final = 300
+"""Of each end: which process and when, and which error a traceback ends with."""
 
 
 def alarms(logs: Path) -> Iterator[str]:
@@ -14,4 +15,8 @@ def alarms(logs: Path) -> Iterator[str]:
         with file.open(errors="replace") as lines:
             for line in lines:
                 if any(alarm in line for alarm in _ALARMS):
-                    yield f"{file.name}: {line.strip()[:_LONGEST]}"
+                    yield f"{file.name}: {_shortened(line.strip())}"
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= 2 * _SHOWN else f"{line[:_SHOWN]} … {line[-_SHOWN:]}"

@@ -7,16 +7,20 @@ from typing import Any, Final
 import psycopg
 import pytest
 from chaos.findings import Findings
-from chaos.operations import Kind
+from chaos.operations import Kind, Operation
 from chaos.reads import Reads, look_again_and_again
 from chaos.recoveries import Recoveries
 
+BODY: Final = {
+    "source_account": "a", "destination_account": "b", "amount": "1.5", "currency": "EUR", "reference": "key",
+}  # fmt: skip
+PAYMENT: Final = Operation(1, 1, Kind.VALID, "key", BODY)
 COMPLETED: Final[dict[str, Any]] = {"id": "t", "status": "completed", "finished_at": "2026-01-01T00:00:00Z"}
 
 
 @pytest.fixture
 def promised(findings: Findings) -> Findings:
-    findings.promises.acknowledged("key", Kind.VALID, "t", 1.0)
+    findings.promises.acknowledged(PAYMENT, "t", 1.0)
     return findings
 
 
@@ -60,10 +64,25 @@ def test_an_end_that_the_rows_dont_have_is_said(promised: Findings) -> None:
 
 
 def test_a_key_with_two_transfers_is_said(promised: Findings) -> None:
-    promised.promises.acknowledged("key", Kind.REPEATED, "t", 2.0)
+    promised.promises.acknowledged(PAYMENT, "t", 2.0)
     assert found(promised) == set()
-    promised.promises.acknowledged("key", Kind.REPEATED, "another", 3.0)
+    promised.promises.acknowledged(PAYMENT, "another", 3.0)
     assert found(promised) == {"a key is one transfer"}
+
+
+@pytest.mark.parametrize(
+    ("told", "checks"),
+    [
+        ({"amount": "1.50"}, set()),
+        ({"amount": "1.51"}, {"a transfer is told as it was asked for"}),
+        ({"source_account": "b", "destination_account": "a"}, {"a transfer is told as it was asked for"}),
+        ({"currency": "JPY"}, {"a transfer is told as it was asked for"}),
+        ({"reference": None}, {"a transfer is told as it was asked for"}),
+    ],
+)
+def test_what_is_told_is_what_was_asked_for(promised: Findings, told: dict[str, Any], checks: set[str]) -> None:
+    promised.promises.judge_request(promised.promises.of_key("key"), BODY | told)
+    assert found(promised) == checks
 
 
 def test_a_recovery_lasts_from_the_beginning_of_the_fault_until_a_transfer_begun_after_it_completes() -> None:
