@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 import structlog
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from service_runtime.database import DATABASE_AWAY, in_transaction
+from service_runtime.database import DATABASE_UNABLE, in_transaction
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
 from transfer_contract.http import (
@@ -38,7 +38,7 @@ def add_routes(app: FastAPI, engine: Engine, faults: Faults) -> None:
     app.include_router(accounts_router(engine))
     app.include_router(transfers_router(engine, faults))
     app.include_router(reconciliation_router(engine))
-    for error in (AccountError, *DATABASE_AWAY):
+    for error in (AccountError, *DATABASE_UNABLE):
         app.add_exception_handler(error, _on_error)
 
 
