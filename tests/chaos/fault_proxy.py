@@ -99,7 +99,7 @@ class FaultProxies:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
             line = await self._process.stdout.readline()
         if not line:
-            raise ConnectionError("the proxies' process has ended")
+            raise RuntimeError("the proxies' process has ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -208,7 +208,7 @@ class Link:
         self.delay_seconds = fault.get("delay_seconds", 0.0)
         self.answers_let_pass = fault.get("answers_let_pass")
         self._stalled = fault.get("stalled", "")
-        for connection in self.connections:
+        for connection in list(self.connections):  # some end with what they are given
             connection.answers = 0
             connection.apply()
         await self._listen(accept=not fault.get("cut", False))

@@ -76,6 +76,10 @@ class Caller:
     def send(self, line: bytes) -> None:
         self._writer.write(line)
 
+    def end(self) -> None:
+        """Half of the connection: the answers are still to come."""
+        self._writer.write_eof()
+
     def close(self) -> None:
         self._writer.close()
 
@@ -178,6 +182,20 @@ async def test_stalled_answers_belong_to_requests_that_were_delivered(
     await proxies.set(LINK, PASSES)
     assert await caller.answer() == b"done\n"
     assert (await proxies.counts(LINK)).held == 1
+
+
+async def test_connections_that_end_when_the_link_is_healed_keep_no_other_from_it(
+    proxies: FaultProxies, port: int
+) -> None:
+    await proxies.set(LINK, stall_answers())
+    callers = [await connect(port) for _ in range(3)]
+    for caller in callers:
+        caller.end()
+    await asyncio.sleep(SHORT)
+    await proxies.set(LINK, PASSES)
+    assert (await proxies.counts(LINK)).open == 0
+    for caller in callers:
+        caller.close()
 
 
 @pytest.mark.parametrize("fault", [delay(SHORT), stall_requests(), stall_answers(), drop_answers()])
