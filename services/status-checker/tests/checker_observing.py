@@ -63,11 +63,12 @@ class Observing:
     async def items_of(self, transfer: TransferRequest) -> list[AttentionItem]:
         return [item for item in (await self.attention()).items if item.transfer_id == transfer.transfer_id]
 
-    async def until_item(self, transfer: TransferRequest, kind: AttentionKind) -> AttentionItem:
+    async def until_item(self, transfer: TransferRequest, kind: AttentionKind, *, detail: str = "") -> AttentionItem:
+        """The item of this kind, as soon as its detail names what it waits for."""
         async with asyncio.timeout(SOON_SECONDS):
             while True:
                 for item in await self.items_of(transfer):
-                    if item.kind is kind:
+                    if item.kind is kind and detail in item.detail:
                         return item
                 await asyncio.sleep(0.1)
 

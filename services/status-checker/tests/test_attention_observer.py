@@ -101,8 +101,7 @@ async def test_a_compensation_that_takes_long_is_told_with_what_it_waits_for(
     activities.refusals[transfer.transfer_id, Step.RECORD] = FailureCode.LEDGER_REJECTED
     let_go = activities.hold(transfer, Compensation.DEPOSIT)
     handle = await start(client, transfer)
-    item = await observing.until_item(transfer, AttentionKind.COMPENSATING_LONG)
-    assert "deposit_compensation" in item.detail
+    await observing.until_item(transfer, AttentionKind.COMPENSATING_LONG, detail="deposit_compensation")
     assert observing.metric("oldest_compensation_age_seconds") >= 1
     let_go.set()
     await handle.result()
@@ -117,8 +116,7 @@ async def test_a_transfer_in_the_reconcilers_hands_is_told_until_it_is_done(
     databases.put(transfer, applied(Step.WITHDRAW, 0))
     let_go = activities.hold(transfer, Compensation.RECORD)
     handle = await take_over(client, transfer)
-    item = await observing.until_item(transfer, AttentionKind.FINISHING)
-    assert "record_compensation" in item.detail
+    await observing.until_item(transfer, AttentionKind.FINISHING, detail="record_compensation")
     let_go.set()
     await handle.result()
     assert await observing.items_of(transfer) == []
