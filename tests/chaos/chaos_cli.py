@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from random import SystemRandom
@@ -29,6 +30,8 @@ _MINUTES: Final = 3.0
 def main() -> int:
     """0 where the run has passed, 1 where something is wrong."""
     plan = _plan()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # stops what it has started; a background job ignores SIGINT
+        signal.signal(ending, signal.default_int_handler)
     console = Console(highlight=False, emoji=False, markup=False)
     console.print(
         f"Seed {plan.seed}, {plan.minutes:g} minutes, commit {commit()}. The same again: {plan.command}\n",
