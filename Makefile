@@ -15,7 +15,7 @@ VENV := deploy/local/venv.sh
 STACK = $(BIN)/python deploy/local $@
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots benchmark test chaos kill-matrix mutations proof nightly runtime development
+.PHONY: help up demo-free down reset ps logs kill start sql demo check screenshots benchmark test chaos kill-matrix mutations model proof nightly runtime development
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -82,13 +82,16 @@ chaos: development ## Break everything for some minutes: make chaos SEED=42 MINU
 	    $(if $(FAULTS),--faults $(FAULTS)) $(if $(DOCKER),--docker $(DOCKER))
 
 kill-matrix: development ## SIGKILL each process exactly at each point, restart it and check; prints the table
-	@$(BIN)/pytest -m kill_matrix $(PYTEST_ARGS)
+	@$(BIN)/pytest -m kill_matrix tests/chaos/test_kill_matrix.py $(PYTEST_ARGS)
 
 mutations: development ## Plant bugs in copies of the source, and run the tests on them: each must be caught
-	$(BIN)/pytest -n 2 -m mutations $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 -m mutations tests/mutations $(PYTEST_ARGS)
+
+model: development ## Every state of the protocol's model, and its schedules on the services' own code
+	@$(BIN)/pytest -m 'not nightly' tests/model $(PYTEST_ARGS)
 
 proof: $(INSTALLED) ## Write docs/proof.md from what the runs have measured
-	@$(BIN)/python tests/chaos/report.py
+	@PYTHONPATH=tests $(BIN)/python -m chaos.report
 
 nightly: development ## The tests that take minutes and gigabytes: two transfers' every state
 	$(BIN)/pytest -m nightly $(PYTEST_ARGS)

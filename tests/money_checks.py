@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from iso4217 import Currency
-from money_books import APPLIED, CANCELLED, COMPENSATED, REJECTED, Books, Entry, Transfer, read_books
+from money_books import APPLIED, CANCELLED, REJECTED, Books, Entry, Transfer, read_books
+from money_rules import entries_as_asked, status_by_rows
 from transfer_contract.identity import opening_transfer_id, treasury_of
 
 
@@ -84,19 +85,11 @@ def _negative_amounts(books: Books) -> Iterator[str]:
 def _wrong_statuses(books: Books) -> Iterator[str]:
     """Rule 10, and the time of the row that made a transfer final."""
     for transfer in books.transfers.values():
-        if transfer.final_status != _status_by_rows(transfer):
-            yield f"status is not rule 10's ({_status_by_rows(transfer)}): {transfer}"
+        by_rows = status_by_rows(transfer.withdraw, transfer.deposit, transfer.release)
+        if transfer.final_status != by_rows:
+            yield f"status is not rule 10's ({by_rows}): {transfer}"
         if transfer.final_status is not None and not transfer.finished_when_decided:
             yield f"finished at no row's time: {transfer}"
-
-
-def _status_by_rows(transfer: Transfer) -> str | None:
-    if transfer.release == APPLIED:
-        return "completed"
-    if transfer.withdraw == REJECTED:
-        return "rejected"
-    undone = transfer.withdraw in (CANCELLED, COMPENSATED)
-    return "compensated" if undone and transfer.deposit != APPLIED else None
 
 
 def _wrong_accounts(books: Books) -> Iterator[str]:
@@ -175,15 +168,12 @@ def _wrong_entries(books: Books) -> Iterator[str]:
         if bool(found) != (books.record(transfer_id) == APPLIED):
             yield f"{transfer_id} is {books.record(transfer_id)} with the entries {found}"
         asked = books.transfers.get(transfer_id)
-        if found and asked is not None and sorted(found) != sorted(_as_asked(asked)):
+        if found and asked is not None and sorted(found) != _entries_of(asked):
             yield f"entries are {found}: {asked}"
 
 
-def _as_asked(transfer: Transfer) -> list[tuple[str, int, str]]:
-    return [
-        (transfer.source_account, -transfer.amount_minor, transfer.currency),
-        (transfer.destination_account, transfer.amount_minor, transfer.currency),
-    ]
+def _entries_of(asked: Transfer) -> list[tuple[str, int, str]]:
+    return entries_as_asked(asked.source_account, asked.destination_account, asked.amount_minor, asked.currency)
 
 
 def _wrong_running_balances(books: Books) -> Iterator[str]:

@@ -4,6 +4,8 @@ import asyncio
 from typing import Final, TypeVar
 
 import httpx
+from chaos.answers import NO_DEFECT, is_defect
+from chaos.violations import Violations
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.batches import Batch
@@ -31,7 +33,7 @@ async def result_of(temporal: Client, workflow: str, kind: type[Result]) -> Resu
         await asyncio.sleep(1)
 
 
-async def get(api: httpx.AsyncClient, path: str) -> httpx.Response | None:
+async def get(api: httpx.AsyncClient, path: str, violations: Violations) -> httpx.Response | None:
     """None where it isn't answered although everything runs."""
     for _ in range(_ATTEMPTS):
         try:
@@ -39,6 +41,8 @@ async def get(api: httpx.AsyncClient, path: str) -> httpx.Response | None:
         except httpx.HTTPError:
             pass
         else:
+            if is_defect(answer):
+                violations.add(NO_DEFECT, f"GET {path}: {answer.status_code} {answer.text[:500]}")
             if answer.status_code < 500:
                 return answer
         await asyncio.sleep(1)

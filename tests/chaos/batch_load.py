@@ -36,18 +36,18 @@ class BatchLoad:
         """Its id. The same one again is a key's one transfer, for each of them."""
         asked_at = self._journal.now
         headers = {"Idempotency-Key": operation.key}
-        answer, _ = await self._client.answer(
+        answer, last_asked_at = await self._client.answer(
             _in_short(operation),
             "POST /transfer-batches",
             lambda: self._http.post("/transfer-batches", json=operation.body, headers=headers),
         )
         if not answer.is_success or (replayed and "Idempotent-Replayed" not in answer.headers):
-            self._client.surprised(operation, answer)
+            self._client.surprised(operation, answer, last_asked_at)
             return None
         batch_id: str = answer.json()["id"]
         for position, item in enumerate(operation.items, start=1):
-            key, kind = item_key(operation.key, position), kind_of_item(item)
-            self._promises.acknowledged(key, kind, transfer_id_in(batch_id, position), asked_at)
+            one = replace(operation, kind=kind_of_item(item), key=item_key(operation.key, position), body=item)
+            self._promises.acknowledged(one, transfer_id_in(batch_id, position), asked_at)
         return batch_id
 
     async def _ends(self, operation: Operation, batch_id: str) -> bool:
@@ -68,18 +68,18 @@ class BatchLoad:
             if page is None:
                 return
             for transfer in page.json()["items"]:
+                if promise := self._promises.of_transfer(transfer["id"]):
+                    self._promises.judge_request(promise, transfer)
                 self._promises.told(transfer, self._journal.now, asked_at=asked_at)
             cursor = page.json()["next_cursor"]
 
     async def _get(self, operation: Operation, path: str, *, cursor: str = "") -> httpx.Response | None:
         query = {"limit": PAGE} | ({"cursor": cursor} if cursor else {}) if path.endswith("/transfers") else {}
-        answer, _ = await self._client.answer(
+        answer, asked_at = await self._client.answer(
             _in_short(operation), f"GET {path}", lambda: self._http.get(path, params=query)
         )
-        if answer.status_code == 200:
-            return answer
-        self._client.surprised(operation, answer)
-        return None
+        self._client.expect(operation, answer, {200}, asked_at)
+        return answer if answer.status_code == 200 else None
 
 
 def _in_short(operation: Operation) -> Operation:

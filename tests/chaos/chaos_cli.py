@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from random import SystemRandom
@@ -10,15 +11,17 @@ from typing import Final
 
 from chaos.chaos_run import LEAD_SECONDS, ChaosRun
 from chaos.chaos_system import running_chaos_system
-from chaos.evidence import ROOT, commit, keep_everything, new_folder, write_json
+from chaos.evidence import keep_everything, new_folder, write_json
 from chaos.faults import KINDS, impossible_here
 from chaos.findings import Findings
 from chaos.run_screen import RunScreen
 from chaos.schedule import FaultKind, ScheduledFault, schedule
 from chaos.summary import Plan, Summary, summarise
+from proof_parts import PARTS, ROOT, begin, commit, write
 from rich.console import Console
 
-_PROOF: Final = ROOT / ".local" / "proof" / "chaos.json"
+LONG_MINUTES: Final = 30
+"""From here on a run of all faults is a proof of its own, which shorter ones don't replace."""
 EVIDENCE: Final = ROOT / ".local" / "chaos"
 _SEEDS: Final = 1_000_000
 _MINUTES: Final = 3.0
@@ -27,18 +30,27 @@ _MINUTES: Final = 3.0
 def main() -> int:
     """0 where the run has passed, 1 where something is wrong."""
     plan = _plan()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # stops what it has started; a background job ignores SIGINT
+        signal.signal(ending, signal.default_int_handler)
     console = Console(highlight=False, emoji=False, markup=False)
     console.print(
         f"Seed {plan.seed}, {plan.minutes:g} minutes, commit {commit()}. The same again: {plan.command}\n",
         soft_wrap=True,
     )
     folder = new_folder(plan.seed, EVIDENCE)
+    proof = proof_file(plan)
+    begin(proof, seed=plan.seed, minutes=plan.minutes, command=plan.command)
     try:
         summary = asyncio.run(run_chaos(plan, folder, console))
     finally:
         console.print(f"Evidence: {folder.relative_to(ROOT)}")
-    write_json(_PROOF, summary.as_json())
+    write(proof, **summary.as_json())
     return 0 if summary.passed else 1
+
+
+def proof_file(plan: Plan, parts: Path = PARTS) -> Path:
+    is_long = plan.minutes >= LONG_MINUTES and not plan.kinds
+    return parts / ("chaos.json" if is_long else "chaos_short.json")
 
 
 async def run_chaos(plan: Plan, folder: Path, console: Console) -> Summary:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -18,10 +17,12 @@ from chaos.faults import inject
 from chaos.final_batches import Compared
 from chaos.final_checks import FinalChecks
 from chaos.findings import Findings
-from chaos.load import Load
-from chaos.reads import LONGEST_GAP_SECONDS, Reads
+from chaos.load import Load, Work
+from chaos.promises import Promise
+from chaos.reads import Reads
 from chaos.row_watch import RowWatch
-from chaos.schedule import FaultKind, ScheduledFault
+from chaos.schedule import ScheduledFault
+from chaos.worth import judge_effects, judge_logs, judge_worth
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -30,9 +31,6 @@ _OPENED_WITHIN_SECONDS: Final = 600
 LEAD_SECONDS: Final = 5.0
 """Load alone, before the first fault and after the last one."""
 _LOOK_SECONDS: Final = 1.0
-_CARRIED: Final = re.compile(r"(?:transfer|batch)-([0-9a-f-]{36})")
-_TRANSFER: Final = re.compile(r"transfer-([0-9a-f-]{36})(?!-)")
-"""What the faults of workflows say that they have struck."""
 
 
 class Observer(Protocol):
@@ -47,10 +45,15 @@ class Observer(Protocol):
 class Outcome:
     faults: Counter[str]
     """By kind, those that had an effect."""
+    by_target: Counter[tuple[str, str]]
+    """The same by target and kind."""
     without_effect: Counter[str]
-    """What they would have broken was away itself."""
+    """What they would have broken was away itself, or nothing came by meanwhile."""
     compared: Compared
+    forgotten: int
+    """Transfers that were deleted before their first row, and asked for once more at the end."""
     reads: list[Reads]
+    work: Work
     opened_seconds: float
     healed_seconds: float
     settled_seconds: float
@@ -65,36 +68,38 @@ class ChaosRun:
         self._rows = RowWatch(system.accounts_url, system.ledger_url, findings.violations)
         self._injected: Counter[str] = Counter()
         self._without_effect: Counter[str] = Counter()
-        self._struck: set[str] = set()
-        self._deleted: set[str] = set()
+        self._by_target: Counter[tuple[str, str]] = Counter()
 
     async def run(self, seed: int, faults: Sequence[ScheduledFault], *, seconds: float) -> Outcome:
         """The faults' times count from the moment at which the load begins."""
         temporal = await Client.connect(self._system.temporal_address, data_converter=pydantic_data_converter)
-        workflows = ClosedWorkflows(self._system.accounts_url, temporal, self._findings.violations)
-        load = Load(self._system.gateway_url, seed, self._findings)
+        system, strikes = self._system, self._system.strikes
+        workflows = ClosedWorkflows(system.accounts_url, temporal, self._findings.violations, strikes)
+        load = Load(system.gateway_url, seed, self._findings)
         async with httpx.AsyncClient(base_url=self._system.gateway_url, timeout=60, trust_env=False) as api:
             checks = ContinuousChecks(self._rows, workflows, api, self._findings)
             async with _in_background(checks.run()):
                 opened_seconds = await self._open_accounts(load)
                 healed_seconds, healed_at = await self._under_load(load, faults, seconds)
                 settled_seconds = await self._settle(healed_at)
-            self._judge_recovery()
-            self._judge_reads(checks.reads)
+                forgotten = await self._ask_for_forgotten(load)
+            await load.close()
             await checks.look_at_rows()
             self._observer.phase("Compare every transfer: API, databases, Temporal")
             final_checks = FinalChecks(self._rows, api, temporal, self._findings)
-            compared = await final_checks.run(
-                self._system.accounts_url,
-                self._system.ledger_url,
-                ended_by_operators=workflows.terminated | self._struck,
-                deleted=self._deleted,
-            )
+            compared = await final_checks.run(system.accounts_url, system.ledger_url, strikes)
+            await workflows.look()
+        judge_worth(self._findings, load.work, checks.reads)
+        judge_effects(self._findings, faults, self._injected.keys(), seconds=seconds)
+        await asyncio.to_thread(judge_logs, self._findings, system.logs)
         return Outcome(
             self._injected,
+            self._by_target,
             self._without_effect,
             compared,
+            forgotten,
             checks.reads,
+            load.work,
             opened_seconds,
             healed_seconds,
             settled_seconds,
@@ -135,17 +140,16 @@ class ChaosRun:
         await asyncio.sleep(began + fault.at_seconds - time.monotonic())
         self._observer.fault_began(fault)
         self._findings.journal.write("fault began", fault=repr(fault))
+        recovery = self._findings.recoveries.fault_began(self._findings.journal.now)
         effect = await self._effect_of(fault)
         self._findings.journal.write("fault ended", fault=repr(fault), effect=effect.count, what=effect.what)
         self._observer.fault_ended(fault, effect)
-        self._struck.update(_CARRIED.findall(effect.what))
-        if fault.kind is FaultKind.WORKFLOW_DELETED:
-            self._deleted.update(_TRANSFER.findall(effect.what))
         if effect.count:
             self._injected[fault.kind] += 1
-            self._findings.recoveries.fault_ended(self._findings.journal.now)
+            self._by_target[fault.target, fault.kind] += 1
         else:
             self._without_effect[fault.kind] += 1
+            self._findings.recoveries.had_no_effect(recovery)
 
     async def _effect_of(self, fault: ScheduledFault) -> Effect:
         """What a fault itself finds to be wrong is said like all else, and the run goes on."""
@@ -172,20 +176,22 @@ class ChaosRun:
         return time.monotonic() - healed_at
 
     def _is_settled(self) -> bool:
-        known = [promise for promise in self._findings.promises.open if promise.transfer_id not in self._deleted]
+        """What was deleted may be forgotten: that is asked for once more."""
+        deleted = self._system.strikes.deleted
+        known = [promise for promise in self._findings.promises.open if promise.transfer_id not in deleted]
         return not known and not self._rows.not_final
 
-    def _judge_recovery(self) -> None:
-        if missing := self._findings.recoveries.missing:
-            self._findings.violations.add(
-                "transfers complete again after each fault", f"after {missing} none was seen to"
-            )
+    async def _ask_for_forgotten(self, load: Load) -> int:
+        """With its key it comes to an end all the same; whoever doesn't is said by the final checks."""
+        forgotten = [promise for promise in self._findings.promises.open if self._is_forgotten(promise)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINAL_WITHIN_SECONDS):
+                await load.send_again(forgotten)
+        return len(forgotten)
 
-    def _judge_reads(self, all_reads: Sequence[Reads]) -> None:
-        for reads in all_reads:
-            if not reads.through_faults and reads.longest_gap_seconds > LONGEST_GAP_SECONDS:
-                detail = f"{reads.check}: unknown for {reads.longest_gap_seconds:.0f} s in a row"
-                self._findings.violations.add("what is checked can be read", detail)
+    def _is_forgotten(self, promise: Promise) -> bool:
+        is_deleted = promise.transfer_id in self._system.strikes.deleted
+        return is_deleted and promise.transfer_id not in self._rows.seen_at
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from chaos import topology, worker_versions
 from chaos.database_server import DatabaseServer
 from chaos.fault_proxy import FaultProxies, fault_proxies
 from chaos.service_programs import migration, service
+from chaos.strikes import Strikes
 from chaos.supervised import Supervised
 from chaos.temporal_server import TemporalServer, temporal_database
 from free_port import free_port
@@ -46,6 +47,7 @@ class ChaosSystem:
         self.ports = {name: free_port() for name in topology.PROCESSES}
         self.build = 1
         """Of workflow-worker: the one that runs."""
+        self.strikes = Strikes()
         self._probe = probe
 
     @property

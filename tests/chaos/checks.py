@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import httpx
+from chaos.answers import NO_DEFECT, is_defect
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.findings import Findings
 from chaos.patient_client import AS_PROMISED
-from chaos.reads import Reads, UnreadableError, look_again_and_again
+from chaos.reads import LONGEST_GAP_THROUGH_FAULTS_SECONDS, Reads, UnreadableError, look_again_and_again
 from chaos.row_watch import RowWatch
 
 _ROWS_SECONDS: Final = 1.5
@@ -28,8 +29,8 @@ class ContinuousChecks:
         self._looks: list[tuple[Reads, Callable[[], Awaitable[None]], float]] = [
             (Reads("rows"), self.look_at_rows, _ROWS_SECONDS),
             (Reads("closed workflows"), workflows.look, _WORKFLOWS_SECONDS),
-            (Reads("list of transfers", through_faults=True), self._look_at_list, _LISTS_SECONDS),
-            (Reads("reconciliation", through_faults=True), self._reconcile, _RECONCILIATION_SECONDS),
+            (Reads("list of transfers", LONGEST_GAP_THROUGH_FAULTS_SECONDS), self._look_at_list, _LISTS_SECONDS),
+            (Reads("reconciliation", LONGEST_GAP_THROUGH_FAULTS_SECONDS), self._reconcile, _RECONCILIATION_SECONDS),
         ]
         self.reads = [reads for reads, _, _ in self._looks]
 
@@ -64,6 +65,8 @@ class ContinuousChecks:
 
     async def _get(self, path: str, **query: int) -> httpx.Response:
         answer = await self._api.get(path, params=query)
+        if is_defect(answer):
+            self._findings.violations.add(NO_DEFECT, f"GET {path}: {answer.status_code} {answer.text[:500]}")
         if answer.status_code >= 500:
             raise UnreadableError(f"{path}: {answer.status_code}")
         if answer.status_code != 200:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import psycopg
 from chaos.chaos_system import ChaosSystem
-from chaos.database_server import DatabaseServer
+from chaos.database_server import DatabaseServer, waiting_for
 from chaos.effect import Effect
 from chaos.schedule import ScheduledFault
 from chaos.waiting import LOOK_SECONDS, until
@@ -20,7 +20,6 @@ _BUSIEST: Final = """
          used AS (SELECT source_account AS id FROM latest UNION ALL SELECT destination_account FROM latest)
     SELECT id FROM used GROUP BY id ORDER BY count(*) DESC LIMIT 8
 """
-_WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
 _DEADLOCKS: Final = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 _LATER_LOCKS: Final = {
@@ -59,7 +58,7 @@ async def _lock_in_reverse(hostile: AsyncConnection[Any], watcher: AsyncConnecti
             await hostile.execute(_LATER_LOCKS[name].encode(), (busiest,))
             for _ in range(int(2 / LOOK_SECONDS)):
                 await asyncio.sleep(LOOK_SECONDS)
-                if await _number(watcher, _WAITING, hostile.info.backend_pid):
+                if await waiting_for(hostile, watcher):
                     break
             await hostile.execute(_EARLIER_LOCKS[name].encode())
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):

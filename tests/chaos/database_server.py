@@ -1,8 +1,10 @@
 """One PostgreSQL server of the system under chaos, on a disk of its own: each participant has one, and Temporal."""
 
 import asyncio
+import re
 import secrets
 import signal
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +18,15 @@ from chaos.supervised import Program, Supervised
 from chaos.waiting import until
 from free_port import free_port
 
-_SETTINGS: Final = ("-c", "wal_recycle=off", "-c", "max_wal_size=128MB")
-"""A new segment of its log is a new file then: it soon finds out that the disk is full."""
+_SETTINGS: Final = (
+    "-c", "wal_recycle=off", "-c", "max_wal_size=128MB",
+    "-c", "log_line_prefix=%m [%p] %u: ", "-c", "lc_messages=C",
+)  # fmt: skip
+"""A new segment of its log is a new file then: it soon finds out that the disk is full. Errors are told with whose."""
+
+_WAITING: Final = """
+    SELECT application_name, count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid)) GROUP BY 1
+"""
 
 _IMAGE: Final = "postgres:17-trixie"
 _START_SECONDS: Final = 60
@@ -52,6 +61,21 @@ class DatabaseServer:
     async def answers(self) -> bool:
         return await asyncio.to_thread(databases.answers, self.admin_url())
 
+    def logged(self) -> int:
+        """How many bytes its log has: what comes later has been logged since."""
+        return self._log.stat().st_size
+
+    def refused(self, why: str, *, since: int) -> int:
+        """Statements and sessions of its databases' owners, who are the product, that failed for that reason.
+
+        `why`: a regular expression.
+        """
+        owners = "|".join(self.passwords)
+        with self._log.open("rb") as log:
+            log.seek(since)
+            told = log.read().decode(errors="replace")
+        return len(re.findall(rf"\] (?:{owners}): (?:ERROR|FATAL|PANIC):.*(?:{why})", told))
+
     def admin_url(self, database: str = "postgres") -> str:
         return embedded_postgres.admin_url(self._data, port=self.port, database=database)
 
@@ -72,6 +96,12 @@ class DatabaseServer:
         embedded_postgres.create_cluster(self._data)
         command = [*embedded_postgres.server_command(self._data, port=self.port), *_SETTINGS]
         return Program(self.name, command, environment, signal.SIGINT)
+
+
+async def waiting_for(holder: psycopg.AsyncConnection[Any], watcher: psycopg.AsyncConnection[Any]) -> Counter[str]:
+    """How many sessions wait for a lock of the holder's, by the name of their process."""
+    waiting = await watcher.execute(_WAITING, (holder.info.backend_pid,))
+    return Counter(dict(await waiting.fetchall()))
 
 
 class ContainerDatabaseServer(DatabaseServer):

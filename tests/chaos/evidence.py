@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ from temporalio.service import RPCError
 from transfer_contract.batches import batch_of
 from transfer_contract.names import batch_finisher_id, batch_workflow_id, finisher_id, workflow_id
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 _HISTORIES: Final = 50
 """Of so many transfers at most, in the order in which something was found wrong with them."""
 
@@ -31,15 +29,6 @@ def new_folder(seed: int, chaos: Path) -> Path:
     folder = chaos / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{seed}"
     folder.mkdir(parents=True)
     return folder
-
-
-def commit() -> str:
-    """With a `+` where the work tree has changes that no commit holds; empty where there is no git."""
-    try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def write_json(file: Path, content: object) -> None:
@@ -96,10 +85,6 @@ async def _history(workflow: str, temporal: Client) -> str:
 def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _transfers_of(found: Iterable[Violation]) -> list[str]:

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ def cut() -> LinkFault:
 
 
 def stall_requests() -> LinkFault:
-    """Connections stay open and new ones are accepted; what the client sends isn't read."""
+    """Connections stay open and new ones are accepted; what the client sends is held, or isn't read."""
     return LinkFault({"stalled": "requests"})
 
 
@@ -58,12 +58,14 @@ def drop_answers(*, after: int = 0) -> LinkFault:
 
 @dataclass(frozen=True)
 class LinkCounts:
-    """`open` is now, all else since the start."""
+    """`open` is now, all else since the start. `held` and `delayed` are chunks of bytes that were on their way."""
 
     open: int
     connections: int
     cut: int
     dropped: int
+    held: int
+    delayed: int
 
 
 class FaultProxies:
@@ -88,7 +90,7 @@ class FaultProxies:
 
     async def counts(self, link: str) -> LinkCounts:
         answer = await self._command({"link": link})
-        return LinkCounts(*(answer.get(name, 0) for name in ("open", "connections", "cut", "dropped")))
+        return LinkCounts(**{count.name: answer.get(count.name, 0) for count in fields(LinkCounts)})
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         async with self._turn:
@@ -97,7 +99,7 @@ class FaultProxies:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
             line = await self._process.stdout.readline()
         if not line:
-            raise ConnectionError("the proxies' process has ended")
+            raise RuntimeError("the proxies' process has ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -66,10 +66,10 @@ class Half(asyncio.Protocol):
             self._peer_is_full = peer_is_full
         if self.transport is None or self.transport.is_closing():
             return
-        if self._must_wait() or self._peer_is_full:
+        if self._peer_is_full or (self._must_wait() and self._held):
             self.transport.pause_reading()
             return
-        while self._held:
+        while self._held and not self._must_wait():
             self._pass(self._held.popleft())
         if not self.transport.is_closing():
             self.transport.resume_reading()
@@ -79,9 +79,11 @@ class Half(asyncio.Protocol):
         return not connected or self._connection.link.stalls(self.direction)
 
     def _take(self, data: bytes | None) -> None:
-        """What was read before the pause took hold, or before there was anybody to give it to, is held here."""
+        """What comes first while the link is stalled, or while there is nobody to give it to yet, is held here."""
         if self._must_wait():
             self._held.append(data)
+            if data is not None and self._connection.link.stalls(self.direction):
+                self._connection.link.counts["held"] += 1
             self.hold()
         else:
             self._pass(data)
@@ -94,6 +96,7 @@ class Half(asyncio.Protocol):
         delay = self._connection.link.delay_seconds
         if delay or self._late:  # also what comes after the delay has ended keeps its place in the order
             self._late.append(data)
+            self._connection.link.counts["delayed"] += data is not None
             asyncio.get_running_loop().call_later(delay, self._deliver_late)
         else:
             self._write(data)
@@ -181,7 +184,7 @@ class Connection:
 
 
 class Link:
-    """`counts`: connections, cut ones, dropped answers, since the start."""
+    """`counts`: connections, cut ones, dropped answers, what was held or delayed, since the start."""
 
     def __init__(self, port: int, target: tuple[str, int]) -> None:
         self.target = target
@@ -205,7 +208,7 @@ class Link:
         self.delay_seconds = fault.get("delay_seconds", 0.0)
         self.answers_let_pass = fault.get("answers_let_pass")
         self._stalled = fault.get("stalled", "")
-        for connection in self.connections:
+        for connection in list(self.connections):  # some end with what they are given
             connection.answers = 0
             connection.apply()
         await self._listen(accept=not fault.get("cut", False))

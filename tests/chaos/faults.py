@@ -22,8 +22,9 @@ from chaos import (
 from chaos.chaos_system import ChaosSystem
 from chaos.effect import Effect
 from chaos.schedule import FaultKind, ScheduledFault
-from sqlalchemy.exc import SQLAlchemyError
-from temporalio.service import RPCError
+from service_runtime.database import DATABASE_AWAY
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from temporalio.service import RPCError, RPCStatusCode
 
 Inject = Callable[[ChaosSystem, ScheduledFault], Awaitable[Effect]]
 
@@ -57,12 +58,37 @@ _FAULTS: Final[Mapping[FaultKind, Inject]] = MappingProxyType(
 KINDS: Final = tuple(_FAULTS)
 
 
+_AWAY: Final = (*DATABASE_AWAY, psycopg.OperationalError, psycopg.InterfaceError, ConnectionError)
+_NOT_REACHED: Final = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+
+
 async def inject(system: ChaosSystem, fault: ScheduledFault) -> Effect:
-    """An effect of 0 where what the fault needs was away itself. Raises TimeoutError where its end isn't reached."""
+    """An effect of 0 where what the fault needs was away itself.
+
+    Raises TimeoutError where its end isn't reached, and AssertionError where anything else went wrong: what a
+    constraint refuses is the sign that a request which came twice would have moved something.
+    """
     try:
         return await _FAULTS[fault.kind](system, fault)
-    except (psycopg.Error, SQLAlchemyError, RPCError, RuntimeError) as error:  # the last: no connection to Temporal
+    except (psycopg.Error, SQLAlchemyError, RPCError, ConnectionError) as error:
+        if not met_another_fault(error):
+            raise AssertionError(f"{type(error).__name__}: {error}") from error
         return Effect(0, f"{fault.target}: {fault.kind} met another fault: {type(error).__name__}")
+
+
+def met_another_fault(error: Exception) -> bool:
+    """Whether it says only that a server is away, or that its database can't be written just now."""
+    if isinstance(error, RPCError):
+        return error.status in _NOT_REACHED
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(error, _AWAY) or isinstance(cause, psycopg.errors.ReadOnlySqlTransaction)
 
 
 def impossible_here(system: ChaosSystem) -> dict[FaultKind, str]:

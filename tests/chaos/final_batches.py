@@ -4,15 +4,20 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import httpx
 from chaos.after_healing import CLOSES_WITHIN_SECONDS, get, result_of
 from chaos.batch_load import PAGE
+from chaos.ends import Share
 from chaos.findings import Findings
 from chaos.promises import Json, Promise
+from chaos.strikes import Strikes
 from temporalio.client import Client, WorkflowFailureError
 from transfer_contract.batches import Batch, batch_of
 from transfer_contract.names import batch_workflow_id
+
+ENDS_BY_ITSELF: Final = "who wasn't struck ends with a result"
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,14 @@ class Compared:
 
     with_api: int = 0
     with_temporal: int = 0
-    ended_by_operators: set[str] = field(default_factory=set)
-    """Terminated, reset or deleted; the reconciler, or the new run of a reset, has brought them to their end."""
-    forgotten: set[str] = field(default_factory=set)
-    """Deleted before their first row: nobody knows them any more, and nothing has moved."""
     batches: int = 0
-    valid: int = 0
-    valid_completed: int = 0
-
-    @property
-    def completed_share(self) -> float:
-        return self.valid_completed / self.valid if self.valid else 0.0
+    ended_by_operators: set[str] = field(default_factory=set)
+    """Those that a fault has tried to terminate, reset or delete, by itself or with their batch; who brings them to
+    their end is open."""
+    excused: int = 0
+    """Answers to what was deleted before its first row: nobody knows it any more, and nothing has moved."""
+    valid: Share = field(default_factory=Share)
+    openings: Share = field(default_factory=Share)
 
 
 class FinalBatches:
@@ -71,7 +73,7 @@ class FinalBatches:
         while cursor is not None:
             asked_at = self._findings.journal.now
             path = f"/transfer-batches/{batch.batch_id}/transfers?limit={PAGE}"
-            answer = await get(self._api, f"{path}&cursor={cursor}" if cursor else path)
+            answer = await get(self._api, f"{path}&cursor={cursor}" if cursor else path, self._findings.violations)
             if answer is None or answer.status_code != 200:
                 break
             for transfer in answer.json()["items"]:
@@ -83,23 +85,29 @@ class FinalBatches:
             self._add("the API answers every acknowledged transfer", detail, batch.promises[0].transfer_id)
             return
         for promise, transfer in zip(batch.promises, told, strict=True):
+            self._findings.promises.judge_request(promise, transfer)
             self._compare(promise, "the API", transfer["status"])
         self._compared.with_api += len(told)
 
-    async def compare_with_temporal(self, batch: BatchPromises) -> None:
+    async def compare_with_temporal(self, batch: BatchPromises, strikes: Strikes) -> None:
         """Its result says nothing of its transfers: only that all of them are final."""
         try:
             async with asyncio.timeout(CLOSES_WITHIN_SECONDS):
                 result = await result_of(self._temporal, batch_workflow_id(batch.batch_id), Batch)
+        except WorkflowFailureError as error:
+            self._judge_end(batch, f"{error.cause!r}", strikes.all)
         except TimeoutError:
             detail = f"{batch.batch_id} is still open"
             self._add("a workflow closes with its transfer", detail, batch.promises[0].transfer_id)
-        except WorkflowFailureError:
-            result = None
         else:
+            if result is None:
+                self._judge_end(batch, "it is gone", strikes.deleted)
+                return
             self._compared.batches += 1
-        if result is None:
-            self._compared.ended_by_operators |= {promise.transfer_id for promise in batch.promises}
+
+    def _judge_end(self, batch: BatchPromises, end: str, struck: set[str]) -> None:
+        if batch.batch_id not in struck:
+            self._add(ENDS_BY_ITSELF, f"{batch.batch_id}: {end}", batch.promises[0].transfer_id)
 
 
 def by_batch(promises: Iterable[Promise]) -> tuple[list[BatchPromises], list[Promise]]:

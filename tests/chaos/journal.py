@@ -10,7 +10,9 @@ from typing import Final
 from chaos.operations import Operation
 
 UNKNOWN: Final = "unknown"
-"""The answer to a request that had none, or one that leaves open what happened (5xx)."""
+"""The answer to a request that had none, or one that leaves open what happened (503)."""
+
+_UNAVAILABLE: Final = 503
 
 
 class Journal:
@@ -33,7 +35,7 @@ class Journal:
 
     def answered(self, operation: Operation, request: str, asked_at: float, answer: int | str) -> None:
         """`answer`: the status code, or why there is none."""
-        known = isinstance(answer, int) and answer < 500
+        known = isinstance(answer, int) and answer != _UNAVAILABLE
         self.answers[str(answer) if known else UNKNOWN] += 1
         self.write(
             "request",

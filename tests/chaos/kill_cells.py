@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from chaos.kill_parked import Parked
 from chaos.kill_points import Point
 from chaos.kill_situations import Situation
 from chaos.kill_subjects import Subject
@@ -42,7 +43,8 @@ class Cell:
     of_a_batch: bool = False
 
     def __str__(self) -> str:
-        return f"{self.process}, {self.point}"
+        where = f" in {self.situation}" if isinstance(self.situation, Parked) else ""
+        return f"{self.process}, {self.point}{where}"
 
     @property
     def point(self) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from chaos.kill_batches import batch_cells_of_others, batch_cells_of_workers
 from chaos.kill_cells import Asked, Cell, Moment
+from chaos.kill_parked import Parked
 from chaos.kill_points import (
     Point,
     Work,
@@ -27,13 +28,14 @@ from chaos.kill_situations import (
     abandoned,
     abandoned_past_its_record,
     compensating,
+    forgotten,
     new,
     new_account,
-    parked,
     reconciling,
     recording,
 )
 from chaos.kill_subjects import Subject
+from transfer_contract.steps import Compensation, Step
 
 POST: Final = "POST /transfers"
 READ: Final = "GET /transfers/{id}"
@@ -41,6 +43,7 @@ CANCEL: Final = "POST /transfers/{id}/cancel"
 RETRY: Final = "POST /transfers/{id}/retry"
 
 OPEN_ACCOUNT: Final = request("account-api", "POST /accounts", trace=account_is_open)
+WHICH_ARE_SHUT: Final = request("ledger-api", "GET /transfers/shut", of_client=False)
 LIFT_FAULT: Final = request("account-api", "POST /transfers/{id}/lift-fault", trace=fault_is_lifted)
 WHICH_ARE_FINAL: Final = request("account-api", "POST /transfers/final", of_client=False)
 
@@ -58,6 +61,7 @@ FINISH_WITHDRAW: Final = step("account-worker", "withdraw_compensation", leaves=
 SEARCH: Final = Work("workflow-worker", "search", ("find_abandoned_transfers",))
 
 BEFORE, AFTER, COMPENSATING, PARKED, RECONCILING = Moment
+IN_REFUND, AT_THE_DOOR, IN_RELEASE = Parked(Compensation.WITHDRAW), Parked(Compensation.RECORD), Parked(Step.RELEASE)
 
 IDLE: Final = Asked(Subject.read)
 
@@ -87,7 +91,7 @@ def _gateway(name: str = "gateway") -> list[Cell]:
         Cell(name, BEFORE, new(), (before(posting),)),
         Cell(name, AFTER, new(), (after(posting),)),
         undone(name, COMPENSATING, compensating, asked=polled(after(reading))),
-        undone(name, PARKED, parked, after(retrying), asked=polled(before(reading))),
+        undone(name, PARKED, IN_REFUND, after(retrying), asked=polled(before(reading))),
         undone(name, RECONCILING, reconciling, asked=polled(after(reading))),
     ]
 
@@ -99,7 +103,7 @@ def _workflow_handler(name: str = "workflow-handler") -> list[Cell]:
         Cell(name, BEFORE, new(), (before(starting),)),
         Cell(name, AFTER, new(), (after(starting),)),
         undone(name, COMPENSATING, compensating, asked=cancelled(after(cancelling))),
-        undone(name, PARKED, parked, after(request(name, RETRY)), asked=cancelled(before(cancelling))),
+        undone(name, PARKED, IN_REFUND, after(request(name, RETRY)), asked=cancelled(before(cancelling))),
         undone(name, RECONCILING, reconciling, asked=posted_again(after(request(name, POST)))),
     ]
 
@@ -111,7 +115,7 @@ def _status_checker(name: str = "status-checker") -> list[Cell]:
         Cell(name, BEFORE, new(), (before(reading),)),
         Cell(name, AFTER, new(), (after(reading),)),
         undone(name, COMPENSATING, compensating, asked=polled(after(reading))),
-        undone(name, PARKED, parked, before(reading), asked=polled(after(reading))),
+        undone(name, PARKED, IN_REFUND, before(reading), asked=polled(after(reading))),
         undone(name, RECONCILING, reconciling, asked=polled(after(reading))),
     ]
 
@@ -123,20 +127,20 @@ def _account_api(name: str = "account-api") -> list[Cell]:
         Cell(name, BEFORE, new_account, (before(OPEN_ACCOUNT),)),
         Cell(name, AFTER, new_account, (after(OPEN_ACCOUNT),)),
         undone(name, COMPENSATING, compensating, asked=polled(after(reading))),
-        undone(name, PARKED, parked, before(LIFT_FAULT), after(LIFT_FAULT), asked=polled(before(reading))),
+        undone(name, PARKED, IN_REFUND, before(LIFT_FAULT), after(LIFT_FAULT), asked=polled(before(reading))),
         undone(name, RECONCILING, abandoned, before(WHICH_ARE_FINAL), after(WHICH_ARE_FINAL)),
     ]
 
 
 def _ledger_api(name: str = "ledger-api") -> list[Cell]:
-    """It only reads: for status-checker, and for a cancel, which asks whether the record is applied."""
+    """It only reads: for status-checker, for a cancel (is the record applied?), and for the reconciler's search."""
     reading = request(name, READ)
     return [
         Cell(name, BEFORE, new(), (before(reading),)),
         Cell(name, AFTER, new(), (after(reading),)),
         undone(name, COMPENSATING, compensating, asked=cancelled(before(reading))),
-        undone(name, PARKED, parked, after(reading), asked=cancelled(after(reading))),
-        undone(name, RECONCILING, reconciling, asked=polled(after(reading))),
+        undone(name, PARKED, IN_REFUND, after(reading), asked=cancelled(after(reading))),
+        undone(name, RECONCILING, forgotten, before(WHICH_ARE_SHUT), after(WHICH_ARE_SHUT)),
     ]
 
 
@@ -148,7 +152,8 @@ def _account_worker(name: str = "account-worker") -> list[Cell]:
             name, COMPENSATING, new(scenario="ledger_rejects"),
             before(UNDO_DEPOSIT), after(UNDO_DEPOSIT), before(UNDO_WITHDRAW), after(UNDO_WITHDRAW),
         ),
-        undone(name, PARKED, parked, before(UNDO_WITHDRAW), after(UNDO_WITHDRAW), asked=IDLE),
+        undone(name, PARKED, IN_REFUND, before(UNDO_WITHDRAW), after(UNDO_WITHDRAW), asked=IDLE),
+        Cell(name, PARKED, IN_RELEASE, (before(RELEASE), after(RELEASE)), IDLE),
         undone(name, RECONCILING, abandoned, before(FINISH_DEPOSIT), after(FINISH_DEPOSIT), after(FINISH_WITHDRAW)),
     ]  # fmt: skip
 
@@ -159,7 +164,7 @@ def _ledger_worker(name: str = "ledger-worker") -> list[Cell]:
         Cell(name, BEFORE, new(), (before(RECORD),)),
         Cell(name, AFTER, new(), (after(RECORD),)),
         undone(name, COMPENSATING, new(scenario="deposit_fails"), before(SHUT_THE_DOOR), after(SHUT_THE_DOOR)),
-        undone(name, PARKED, parked, asked=IDLE),
+        undone(name, PARKED, AT_THE_DOOR, before(SHUT_THE_DOOR), after(SHUT_THE_DOOR), asked=IDLE),
         Cell(name, RECONCILING, abandoned_past_its_record, (before(FINISH_DOOR), after(FINISH_DOOR))),
     ]
 
@@ -170,7 +175,7 @@ def _workflow_worker(name: str = "workflow-worker") -> list[Cell]:
         Cell(name, BEFORE, new(), (before(task()),)),
         Cell(name, AFTER, recording, (after(task()),)),
         undone(name, COMPENSATING, compensating, before(task()), after(task())),
-        undone(name, PARKED, parked, after(task()), asked=IDLE),
+        undone(name, PARKED, AT_THE_DOOR, after(task()), asked=IDLE),
         undone(name, RECONCILING, abandoned, before(SEARCH), after(SEARCH), before(task(by="finish"))),
     ]
 
@@ -181,7 +186,7 @@ def _server(name: str) -> list[Cell]:
         Cell(name, BEFORE, new(), (before(DEPOSIT), before(RECORD))),
         Cell(name, AFTER, new(), (after(DEPOSIT), after(RECORD))),
         undone(name, COMPENSATING, new(scenario="ledger_rejects"), after(UNDO_DEPOSIT), before(UNDO_WITHDRAW)),
-        undone(name, PARKED, parked, before(UNDO_WITHDRAW), asked=IDLE),
+        undone(name, PARKED, IN_REFUND, before(UNDO_WITHDRAW), asked=IDLE),
         undone(name, RECONCILING, abandoned, after(FINISH_DEPOSIT)),
     ]
 

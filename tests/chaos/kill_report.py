@@ -1,12 +1,12 @@
 """What the kill matrix has found: a table to read, and a file for docs/proof.md."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from chaos.kill_cells import Cell
+from proof_parts import write as write_part
 
 _HEAD: Final = ("process", "point", "killed", "kills", "outcome", "recovery")
 
@@ -45,7 +45,6 @@ def _texts(row: Row) -> tuple[str, ...]:
 
 def write(rows: Sequence[Row], path: Path) -> None:
     """For docs/proof.md."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     told = [
         {
             "process": row.cell.process,
@@ -57,4 +56,4 @@ def write(rows: Sequence[Row], path: Path) -> None:
         }
         for row in rows
     ]
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    write_part(path, rows=told)

@@ -1,13 +1,22 @@
 """The situations of the kill matrix: a transfer is brought into a state, and stays there until it is let go on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from chaos.kill_subjects import Scene, Subject
+from ledger_worker import steps as ledger_steps
+from service_runtime.activity_edge import Attempt
+from service_runtime.database import create_database_engine, in_transaction
+from system.lost_workflows import is_known
 from system.public_api import step_is
 from system.row_locks import account_locked
 from transfer_contract.identity import opening_transfer_id
+from transfer_contract.names import finisher_id
+from transfer_contract.steps import Failure, FailureCode
+from transfer_contract.transfers import AbortRequest, TransferRequest
 
 Situation = Callable[[Scene], AbstractAsyncContextManager[Subject]]
 
@@ -69,14 +78,6 @@ async def compensating(scene: Scene) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def parked(scene: Scene) -> AsyncIterator[Subject]:
-    """Its `withdraw_compensation` fails, and waits for an operator."""
-    subject = await scene.parked()
-    subject.go_on = subject.retry
-    yield subject
-
-
-@asynccontextmanager
 async def abandoned(scene: Scene) -> AsyncIterator[Subject]:
     """Its workflow is terminated in the deposit; then the late attempt applies, and the reconciler begins to search."""
     async with depositing(scene) as subject:
@@ -110,3 +111,35 @@ async def reconciling(scene: Scene) -> AsyncIterator[Subject]:
         await scene.until_taken_over(subject)
         await scene.system.api.until(subject.transfer_id, step_is("deposit_compensation", "running"))
         yield subject
+
+
+@asynccontextmanager
+async def forgotten(scene: Scene) -> AsyncIterator[Subject]:
+    """Its door is shut, it has no other row, and Temporal knows nothing of it: only ledger-api's list shows it."""
+    subject = await scene.subject()
+    await asyncio.to_thread(_shut_the_door, scene.system.ledger_url, subject)
+
+    async def go_on() -> None:
+        """One run after the other, as by the schedule: one does without the list where ledger-api is away."""
+        while not await is_known(scene.temporal, finisher_id(subject.transfer_id)):
+            await (await scene.start_reconciler()).result()
+
+    subject.go_on = go_on
+    yield subject
+
+
+def _shut_the_door(ledger_url: str, subject: Subject) -> None:
+    now = datetime.now(UTC)
+    transfer = TransferRequest(
+        transfer_id=subject.transfer_id,
+        source_account=subject.body["source_account"],
+        destination_account=subject.destination,
+        amount_minor=100,
+        currency="EUR",
+        created_at=now,
+    )
+    request = AbortRequest(transfer=transfer, failure=Failure(code=FailureCode.INTERRUPTED, detail="by the test"))
+    attempt = Attempt(number=1, scheduled_at=now)
+    engine = create_database_engine(ledger_url.replace("postgresql://", "postgresql+psycopg://"), pool_size=1)
+    in_transaction(engine, lambda connection: ledger_steps.record_compensation(connection, [request], attempt))
+    engine.dispose()

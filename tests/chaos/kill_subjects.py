@@ -2,16 +2,18 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
 import httpx
+from chaos.refused_steps import RefusedSteps
 from system.lost_workflows import is_known
 from system.public_api import Json, new_transfer
 from system.running_system import RunningSystem
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from transfer_contract.batches import batch_of
 from transfer_contract.identity import transfer_id_from_key
 from transfer_contract.names import RECONCILE_TRANSFERS, TaskQueue, finisher_id, workflow_id
@@ -98,7 +100,9 @@ class Scene:
     def __init__(self, system: RunningSystem, temporal: Client) -> None:
         self.system = system
         self.temporal = temporal
-        self._parked: asyncio.Queue[Subject] = asyncio.Queue()
+        self.refused = RefusedSteps(system.accounts_url, system.ledger_url)
+        self.prepared: dict[object, asyncio.Queue[Subject]] = defaultdict(asyncio.Queue)
+        """By situation."""
 
     async def subject(self, **fields: str) -> Subject:
         source, destination = await self.system.api.open_pair()
@@ -114,21 +118,9 @@ class Scene:
             key=key,
         )
 
-    async def prepare_parked(self, count: int) -> None:
-        """Begins them: it takes half a minute until a transfer is parked."""
-        for _ in range(count):
-            subject = await self.subject(scenario="compensation_fails")
-            await subject.post()
-            self._parked.put_nowait(subject)
-
-    async def parked(self) -> Subject:
-        subject = await self._parked.get()
-        await self.system.api.until(subject.transfer_id, lambda transfer: transfer["status"] == "needs_attention")
-        return subject
-
-    async def start_reconciler(self) -> None:
+    async def start_reconciler(self) -> WorkflowHandle[Any, Any]:
         """By hand; the schedule's runs are paused, so that nobody else takes a transfer over."""
-        await self.temporal.start_workflow(
+        return await self.temporal.start_workflow(
             RECONCILE_TRANSFERS, id=f"reconcile-{uuid4()}", task_queue=TaskQueue.TRANSFERS
         )
 

@@ -18,17 +18,17 @@ async def slow(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     """From 10 ms to 2 s, each way."""
     seconds = (10 + fault.numbers[0] % 1990) / 1000
     before, after = await _faulty(system, fault, fault_proxy.delay(seconds))
-    return Effect(_met(before, after), f"{fault.target}: connections slower by {seconds} s each way")
+    return Effect(after.delayed - before.delayed, f"{fault.target}: messages later by {seconds} s")
 
 
 async def stall_requests(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     before, after = await _faulty(system, fault, fault_proxy.stall_requests())
-    return Effect(_met(before, after), f"{fault.target}: connections whose requests stood still")
+    return Effect(after.held - before.held, f"{fault.target}: connections whose requests were held up")
 
 
 async def stall_answers(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     before, after = await _faulty(system, fault, fault_proxy.stall_answers())
-    return Effect(_met(before, after), f"{fault.target}: connections whose answers stood still")
+    return Effect(after.held - before.held, f"{fault.target}: connections whose answers were held up")
 
 
 async def drop_answers(system: ChaosSystem, fault: ScheduledFault) -> Effect:
@@ -36,11 +36,6 @@ async def drop_answers(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     passing = fault.numbers[0] % 20
     before, after = await _faulty(system, fault, fault_proxy.drop_answers(after=passing))
     return Effect(after.dropped - before.dropped, f"{fault.target}: answers lost, on each connection after {passing}")
-
-
-def _met(before: LinkCounts, after: LinkCounts) -> int:
-    """Connections that were there when the fault began, and those that came."""
-    return before.open + after.connections - before.connections
 
 
 async def _faulty(system: ChaosSystem, fault: ScheduledFault, link_fault: LinkFault) -> tuple[LinkCounts, LinkCounts]:

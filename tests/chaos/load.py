@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import httpx
 from chaos.batch_load import BatchLoad
 from chaos.findings import Findings
-from chaos.operations import CLIENTS, CURRENCIES, OPENING_BALANCE, Kind, Operation, operations
+from chaos.operations import CLIENTS, CURRENCIES, Kind, Operation, opening_balance, operations
 from chaos.patient_client import ANSWER_SECONDS, FIRST_RETRY_SECONDS, Answered, PatientClient
 from chaos.promises import FINAL, Json, Promise
+from transfer_contract.identity import treasury_of
 
 OPERATIONS_PER_SECOND: Final = 10.0
 """What two cores carry with faults going on; Temporal's development server alone carries 15 to 35 transfers."""
@@ -23,12 +27,35 @@ PATIENCE_SECONDS: Final = 60
 """So long a client watches one transfer before it goes on to its next operation."""
 
 
+@dataclass
+class Work:
+    """What the clients came to."""
+
+    performed: int = 0
+    skipped: int = 0
+    """About an account without its money, or about what was never acknowledged."""
+    under_way: int = 0
+    most_at_once: int = 0
+    seconds: float = 0.0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+        self.performed += 1
+
+
 class Load:
     def __init__(self, gateway_url: str, seed: int, findings: Findings) -> None:
         self._seed = seed
         self._journal = findings.journal
         self._promises = findings.promises
         self._turn_at = time.monotonic()
+        self.work = Work()
         self._openings: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._with_money: set[str] = set()
         self._at_once = asyncio.Semaphore(OPERATIONS_AT_ONCE)
@@ -43,19 +70,37 @@ class Load:
         self._batches = BatchLoad(self._http, self._client, findings)
 
     async def open_accounts(self) -> None:
-        """The hot ones, side by side. A cold one is opened by whoever needs it first, through all faults."""
-        hot = [(account_id, each.currency) for each in CURRENCIES for account_id in each.hot]
+        """The hot and the poor ones. A cold one is opened by whoever needs it first, through all faults."""
+        hot = [(account_id, each.currency) for each in CURRENCIES for account_id in each.hot + each.poor]
         while not all(await asyncio.gather(*(self._has_money(*account) for account in hot))):  # noqa: ASYNC110
             await asyncio.sleep(FIRST_RETRY_SECONDS)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then each client ends the operation that it is at, and is acknowledged."""
-        try:
-            async with asyncio.TaskGroup() as clients:
-                for client in range(CLIENTS):
-                    clients.create_task(self._work(client, stop))
-        finally:
-            await self._http.aclose()
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as clients:
+            for client in range(CLIENTS):
+                clients.create_task(self._work(client, stop))
+            await stop.wait()
+            self.work.seconds = time.monotonic() - began
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def send_again(self, promises: Iterable[Promise]) -> None:
+        """What nobody knows any more: with the same key and body it has to come to an end."""
+        await asyncio.gather(*(self._send_again(promise) for promise in promises))
+
+    async def _send_again(self, promise: Promise) -> None:
+        if promise.kind is Kind.OPENING:
+            await self._open_account(promise.body["destination_account"], promise.body["currency"])
+            return
+        operation = Operation(-1, 0, promise.kind, promise.key, promise.body)
+        answer, asked_at = await self._post(operation)
+        if answer.is_success:
+            await self._watch(operation, promise)
+        else:
+            self._client.surprised(operation, answer, asked_at)
 
     async def _can_be_asked_for(self, operation: Operation) -> bool:
         """Not where an account has got no money: its opening may have been undone. Nor what wasn't asked for before."""
@@ -72,16 +117,20 @@ class Load:
 
     async def _open_account(self, account_id: str, currency: str) -> bool:
         """Whether its opening transfer has completed. Asked again, the API starts one that has been forgotten."""
-        body = {"id": account_id, "owner": "Chaos", "currency": currency, "opening_balance": OPENING_BALANCE}
-        operation = Operation(-1, 0, Kind.VALID, f"open {account_id}", body)
+        money = opening_balance(account_id)
+        body = {"id": account_id, "owner": "Chaos", "currency": currency}
+        body |= {"opening_balance": money} if money else {}
+        operation = _opening(account_id, currency, money or "0")
         asked_at = self._journal.now
-        answer, _ = await self._client.answer(
+        answer, last_asked_at = await self._client.answer(
             operation, "POST /accounts", lambda: self._http.post("/accounts", json=body)
         )
         if not answer.is_success:
-            self._client.surprised(operation, answer)
+            self._client.surprised(operation, answer, last_asked_at)
             return False
-        opening = self._promises.acknowledged(operation.key, None, answer.json()["opening_transfer"], asked_at)
+        if not money:
+            return True
+        opening = self._promises.acknowledged(operation, answer.json()["opening_transfer"], asked_at)
         await self._watch(operation, opening)
         return opening.status == "completed"
 
@@ -92,7 +141,10 @@ class Load:
                 if stop.is_set():
                     return
                 if await self._can_be_asked_for(operation):
-                    await self._perform(operation)
+                    with self.work.one():
+                        await self._perform(operation)
+                else:
+                    self.work.skipped += 1
 
     async def _turn(self) -> None:
         """One operation after the other, by all clients together; time in which nobody came is not made up for."""
@@ -116,43 +168,50 @@ class Load:
         """A new transfer, or one that was asked for before."""
         asked_at = self._journal.now
         answer, last_asked_at = await self._post(operation)
+        if operation.kind is Kind.REPEATED and self._promises.of_key(operation.key).body != operation.body:
+            self._client.expect(operation, answer, {422}, last_asked_at)  # the key is another request's meanwhile
+            return None
         if not answer.is_success:
-            self._client.surprised(operation, answer)
+            self._client.surprised(operation, answer, last_asked_at)
             return None
         transfer = answer.json()
         if operation.kind is Kind.REPEATED and "Idempotent-Replayed" not in answer.headers:
-            self._client.surprised(operation, answer)
-        promise = self._promises.acknowledged(operation.key, operation.kind, transfer["id"], asked_at)
-        self._promises.told(transfer, self._journal.now, asked_at=last_asked_at)
+            self._client.surprised(operation, answer, last_asked_at)
+        promise = self._promises.acknowledged(operation, transfer["id"], asked_at)
+        self._tell(promise, transfer, last_asked_at)
         if operation.kind is Kind.CANCELLED:
-            await self._cancel(operation, promise)
+            await self._try_to(operation, f"/transfers/{promise.transfer_id}/cancel", {202, 409})
+        elif operation.kind is Kind.CLOSED:
+            await self._try_to(operation, f"/accounts/{operation.body['destination_account']}/close", {200, 409})
         return promise
 
     async def _post(self, operation: Operation) -> Answered:
-        wait = 0 if operation.kind is Kind.CANCELLED else _WAIT_SECONDS
+        wait = 0 if operation.kind in (Kind.CANCELLED, Kind.CLOSED) else _WAIT_SECONDS
         headers = {"Idempotency-Key": operation.key, "Prefer": f"wait={wait}"}
         return await self._client.answer(
             operation, "POST /transfers", lambda: self._http.post("/transfers", json=operation.body, headers=headers)
         )
 
-    async def _cancel(self, operation: Operation, promise: Promise) -> None:
-        path = f"/transfers/{promise.transfer_id}/cancel"
-        answer, _ = await self._client.answer(operation, f"POST {path}", lambda: self._http.post(path))
-        if answer.status_code not in (202, 409):
-            self._client.surprised(operation, answer)
+    async def _try_to(self, operation: Operation, path: str, expected: set[int]) -> None:
+        answer, asked_at = await self._client.answer(operation, f"POST {path}", lambda: self._http.post(path))
+        self._client.expect(operation, answer, expected, asked_at)
 
     async def _try_another_body(self, operation: Operation) -> None:
-        answer, _ = await self._post(operation)
-        if answer.status_code != 422:
-            self._client.surprised(operation, answer)
+        """What nobody knows any more (that is judged at the end) may be asked for with another body."""
+        answer, asked_at = await self._post(operation)
+        promise = self._promises.of_key(operation.key)
+        if promise.body != operation.body:
+            self._client.expect(operation, answer, {422}, asked_at)
+        if answer.is_success:
+            promise.body = operation.body
 
     async def _read(self, operation: Operation) -> None:
         promise = self._promises.of_key(operation.key)
         await self._look(operation, promise)
         path = f"/accounts/{operation.body['source_account']}"
-        account, _ = await self._client.answer(operation, f"GET {path}", lambda: self._http.get(path))
+        account, asked_at = await self._client.answer(operation, f"GET {path}", lambda: self._http.get(path))
         if account.status_code != 200 or any(account.json()[name].startswith("-") for name in ("balance", "held")):
-            self._client.surprised(operation, account)
+            self._client.surprised(operation, account, asked_at)
 
     async def _watch(self, operation: Operation, promise: Promise) -> None:
         """Until it is final, or patience ends."""
@@ -174,7 +233,17 @@ class Load:
             operation, f"GET {path}", lambda: self._http.get(path, params=wait, headers=headers)
         )
         if answer.status_code == 200:
-            self._promises.told(answer.json(), self._journal.now, asked_at=asked_at)
-        elif answer.status_code != 304:
-            self._client.surprised(operation, answer)
+            self._tell(promise, answer.json(), asked_at)
+        else:
+            self._client.expect(operation, answer, {304}, asked_at)
         return answer
+
+    def _tell(self, promise: Promise, transfer: Json, asked_at: float) -> None:
+        self._promises.judge_request(promise, transfer)
+        self._promises.told(transfer, self._journal.now, asked_at=asked_at)
+
+
+def _opening(account_id: str, currency: str, money: str) -> Operation:
+    """The transfer that brings an account its money, as the product is to ask for it."""
+    body = {"source_account": treasury_of(currency), "destination_account": account_id}
+    return Operation(-1, 0, Kind.OPENING, f"open {account_id}", body | {"currency": currency, "amount": money})

@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 import httpx
+from chaos.answers import NO_DEFECT, is_defect
 from chaos.findings import Findings
 from chaos.operations import Operation
 
@@ -39,14 +40,20 @@ class PatientClient:
                 self._journal.answered(operation, request, asked_at, type(error).__name__)
             else:
                 self._journal.answered(operation, request, asked_at, answer.status_code)
+                if is_defect(answer):
+                    self._violations.add(NO_DEFECT, f"{request}: {answer.status_code} {answer.text[:500]}")
                 if answer.status_code < 500:
                     return answer, asked_at
             longest = min(FIRST_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
             await asyncio.sleep(longest * (1 + jitter.random()))
         raise AssertionError("it is repeated without an end")
 
-    def surprised(self, operation: Operation, answer: httpx.Response) -> None:
+    def expect(self, operation: Operation, answer: httpx.Response, expected: set[int], asked_at: float) -> None:
+        if answer.status_code not in expected:
+            self.surprised(operation, answer, asked_at)
+
+    def surprised(self, operation: Operation, answer: httpx.Response, asked_at: float) -> None:
         known = self._promises.knows(operation.key)
         transfer_id = self._promises.of_key(operation.key).transfer_id if known else None
         detail = f"{operation.kind} {operation.key}: {answer.status_code} {answer.text[:500]}"
-        self._violations.add(AS_PROMISED, detail, transfer_id)
+        self._violations.add(AS_PROMISED, detail, transfer_id, asked_at=asked_at)

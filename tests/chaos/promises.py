@@ -5,23 +5,27 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
-from chaos.operations import Kind
+from chaos.operations import Body, Kind, Operation
 from chaos.violations import Violations
 
 Json = dict[str, Any]
 
 FINAL: Final = frozenset({"completed", "rejected", "compensated"})
 
+_ASKED_FOR: Final = ("source_account", "destination_account", "currency", "reference")
+
 
 @dataclass(slots=True)
 class Promise:
-    """An acknowledged transfer. Times are seconds since the run began; `kind` is None for an account's opening."""
+    """An acknowledged transfer, as it was asked for. Times are seconds since the run began."""
 
     transfer_id: str
     key: str
-    kind: Kind | None
+    kind: Kind
+    body: Body
     asked_at: float
     status: str = ""
     told: str = ""
@@ -32,7 +36,7 @@ class Promise:
 class Promises:
     """Also judges what the API tells: a final transfer never changes, and a key stands for one transfer."""
 
-    def __init__(self, violations: Violations, on_completed: Callable[[float], None]) -> None:
+    def __init__(self, violations: Violations, on_completed: Callable[[float, float], None]) -> None:
         self._violations = violations
         self._on_completed = on_completed
         self._by_key: dict[str, Promise] = {}
@@ -46,7 +50,7 @@ class Promises:
     @property
     def statuses(self) -> Counter[str]:
         """Of the clients' transfers: the final status that was told, or `open`."""
-        return Counter(promise.status or "open" for promise in self._by_id.values() if promise.kind is not None)
+        return Counter(promise.status or "open" for promise in self._by_id.values() if promise.kind is not Kind.OPENING)
 
     @property
     def open(self) -> list[Promise]:
@@ -60,16 +64,31 @@ class Promises:
         """Raises KeyError where nothing with this key was acknowledged."""
         return self._by_key[key]
 
-    def acknowledged(self, key: str, kind: Kind | None, transfer_id: str, asked_at: float) -> Promise:
+    def of_transfer(self, transfer_id: str) -> Promise | None:
+        """None where it was never acknowledged."""
+        return self._by_id.get(transfer_id)
+
+    def acknowledged(self, operation: Operation, transfer_id: str, asked_at: float) -> Promise:
+        key = operation.key
         known = self._by_key.get(key)
         if known is None:
-            known = Promise(transfer_id, key, kind, asked_at)
+            known = Promise(transfer_id, key, operation.kind, operation.body, asked_at)
             self._by_key[key] = self._by_id[transfer_id] = self._open[transfer_id] = known
         elif known.transfer_id != transfer_id:
             self._violations.add(
                 "a key is one transfer", f"{key}: {known.transfer_id}, then {transfer_id}", known.transfer_id
             )
         return known
+
+    def judge_request(self, promise: Promise, transfer: Json) -> None:
+        """Accounts, amount, currency and reference are those that the client has sent."""
+        sent = {name: promise.body.get(name) for name in _ASKED_FOR} | {"amount": Decimal(promise.body["amount"])}
+        told = {name: transfer.get(name) for name in _ASKED_FOR} | {"amount": Decimal(transfer["amount"])}
+        if promise.kind is Kind.OPENING:  # the product's own words
+            del sent["reference"], told["reference"]
+        if sent != told:
+            detail = f"{promise.key}: sent {sent}, told {told}"
+            self._violations.add("a transfer is told as it was asked for", detail, promise.transfer_id)
 
     def told(self, transfer: Json, at: float, *, asked_at: float) -> None:
         """A transfer as the API has answered it; what was asked before its end was known may have been read before."""
@@ -100,5 +119,5 @@ class Promises:
             self._violations.add("a final transfer never changes", detail, promise.transfer_id)
         self.ended(promise, transfer["status"], at)
         if not promise.told and transfer["status"] == "completed":
-            self._on_completed(at)
+            self._on_completed(promise.asked_at, at)
         promise.told = digest

@@ -10,6 +10,8 @@ import httpx
 import psycopg
 from temporalio.service import RPCError
 
+LONGEST_GAP_THROUGH_FAULTS_SECONDS: Final = 300
+"""The API's own answers are kept away by every fault on the way to them, and by the next one."""
 LONGEST_GAP_SECONDS: Final = 90
 """A fault takes 30 s at most, two of them may follow each other. Who can't read the rows for longer hasn't checked."""
 _SHARE_OF_TIME: Final = 10
@@ -26,8 +28,7 @@ class UnreadableError(Exception):
 @dataclass
 class Reads:
     check: str
-    through_faults: bool = False
-    """Read through the API, which faults may keep away for any time; the rows and Temporal are read past them."""
+    allowed_gap_seconds: float = LONGEST_GAP_SECONDS
     succeeded: int = 0
     unknown: int = 0
     longest_gap_seconds: float = 0.0
@@ -36,6 +37,15 @@ class Reads:
     def success(self) -> None:
         self.close()
         self.succeeded += 1
+
+    @property
+    def problem(self) -> str:
+        """Why this check says too little; empty where it was read often enough."""
+        if not self.succeeded:
+            return f"{self.check}: never read"
+        if self.longest_gap_seconds > self.allowed_gap_seconds:
+            return f"{self.check}: unknown for {self.longest_gap_seconds:.0f} s in a row"
+        return ""
 
     def close(self) -> None:
         """Also at the end of the run: what wasn't read up to then is a gap, too."""

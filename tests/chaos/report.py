@@ -1,4 +1,4 @@
-"""`python tests/chaos/report.py`: writes docs/proof.md from what the runs have left in .local/proof; `make proof`.
+"""`make proof`: writes docs/proof.md from what the runs have left in .local/proof.
 
 Every figure is one that a run has measured; a part that has not run says so.
 """
@@ -6,28 +6,68 @@ Every figure is one that a run has measured; a part that has not run says so.
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
+from proof_parts import IS_OVER, PAGE, PARTS, ROOT
+
 Json = Any
-_ROOT: Final = Path(__file__).resolve().parents[2]
 _HEAD: Final = """\
 # Proof
 
 The claim: no fault makes or loses money, and every transfer ends. This page is written by `make proof` from what the
 last runs measured; the command below each heading measures it again.
 """
+_TOLD_APART: Final = frozenset({"commit", "passed", "violations", "command", "valid", "valid_completed"})
+_LABELS: Final = {
+    "minutes": "minutes of load and faults",
+    "accounts": "accounts opened",
+    "ended_by_operators": "transfers whose workflow was terminated, reset or deleted",
+    "requests_unknown": "requests without an answer, repeated until there was one",
+    "longest_recovery_seconds": "longest recovery, from a fault's beginning until a transfer begun after it completed",
+    "longest_transfer_seconds": "longest transfer, faults included",
+    "settled_seconds": "all transfers final after healing",
+    "compared_with_api": "compared at the end: API with the rows",
+    "compared_with_temporal": "compared at the end: Temporal's result with the rows",
+    "faults": "faults injected",
+    "faults_by_target": "faults injected, by what they broke",
+    "faults_without_effect": "not counted, for what they would have broken was away, or nothing came by",
+    "faults_impossible": "not possible on this machine",
+    "transfers": "transfers by final status",
+    "reads": "checked all the time",
+}
+"""Of a chaos run's figures; any other is told by its name."""
 
 
 def proof(parts: Mapping[str, Json]) -> str:
     """The page, from the parts by name; one that is missing was not run."""
     sections = [_section(parts.get(name), *section) for name, section in _SECTIONS.items()]
-    return "\n".join([_HEAD, *sections])
+    return "\n".join([_HEAD, *_warning(parts), *sections])
+
+
+def commits(parts: Mapping[str, Json]) -> dict[str, str]:
+    """By part; a `+` in it says that the work tree had changes that no commit holds."""
+    return {name: str(part.get("commit") or "unknown") for name, part in parts.items() if name in _SECTIONS}
+
+
+def _warning(parts: Mapping[str, Json]) -> Iterator[str]:
+    if len({*commits(parts).values()}) > 1:
+        yield "**These parts are of different commits.** Not one of them holds all that is proved here.\n"
 
 
 def _section(part: Json, title: str, command: str, write: Callable[[Json], Iterator[str]]) -> str:
-    lines = write(part) if part is not None else iter(["Not run yet."])
-    return "\n".join([f"## {title}", "", f"`{command}`", "", *lines, ""])
+    return "\n".join([f"## {title}", "", f"`{command}`", "", *_told(part, write), ""])
+
+
+def _told(part: Json, write: Callable[[Json], Iterator[str]]) -> Iterator[str]:
+    if part is None:
+        yield "Not run yet."
+        return
+    yield f"Commit `{part.get('commit') or 'unknown'}`."
+    yield ""
+    if part.get(IS_OVER, True):
+        yield from write(part)
+    else:
+        yield "**Not passed**: the last run has broken off, or goes on."
 
 
 def _chaos(run: Json) -> Iterator[str]:
@@ -39,62 +79,50 @@ def _chaos(run: Json) -> Iterator[str]:
     yield from _table(("measured", ""), _chaos_figures(run))
     yield ""
     yield f"With the commit, the seed makes the same schedule again: `{run['command']}`"
-    yield ""
-    yield from _table(("fault", "injected"), run["faults"].items())
-    yield ""
-    if run["faults_without_effect"]:
-        met_nothing = ", ".join(f"{number} {kind}" for kind, number in run["faults_without_effect"].items())
-        yield f"Not counted, for what they would have broken was away itself: {met_nothing}."
-    for kind, reason in run["faults_impossible"].items():
-        yield f"Not possible on this machine: {kind} ({reason})."
-    yield ""
-    yield from _table(
-        ("checked all the time", "read", "unknown", "longest time without"),
-        (
-            (reads["check"], reads["succeeded"], reads["unknown"], f"{reads['longest_gap_seconds']} s")
-            for reads in run["reads"]
-        ),
-    )
+    for name, value in run.items():
+        if value and isinstance(value, dict):
+            yield ""
+            yield from _table((_label(name), ""), value.items())
+        elif value and isinstance(value, list):
+            yield ""
+            yield f"{_label(name)}:"
+            yield ""
+            yield from _rows(value)
 
 
 def _chaos_figures(run: Json) -> Iterator[tuple[object, ...]]:
     yield "result", "passed" if run["passed"] else f"**failed**: {run['violations']} violations"
-    yield "commit, seed", f"`{run['commit']}`, {run['seed']}"
-    yield "minutes of load and faults", f"{run['minutes']:g}"
     yield "faults injected", sum(run["faults"].values())
-    yield "of them kills", run["kills"]
     yield "transfers", sum(run["transfers"].values())
-    for status, number in run["transfers"].items():
-        yield f"… {status}", number
-    yield "accounts opened", run["accounts"]
     share = f" ({100 * run['valid_completed'] / run['valid']:.1f} %)" if run["valid"] else ""
     yield "valid transfers completed", f"{run['valid_completed']} of {run['valid']}{share}"
-    yield "transfers whose workflow was terminated, reset or deleted", run["ended_by_operators"]
-    yield "requests", run["requests"]
-    yield "requests without an answer, repeated until there was one", run["requests_unknown"]
-    yield "longest recovery, from a fault's end to a transfer that completes", f"{run['longest_recovery_seconds']} s"
-    yield "longest transfer, faults included", f"{run['longest_transfer_seconds']} s"
-    yield "all transfers final after healing", f"{run['settled_seconds']} s"
-    yield "compared at the end: API with the rows", run["compared_with_api"]
-    yield "compared at the end: Temporal's result with the rows", run["compared_with_temporal"]
+    for name, value in run.items():
+        if name not in _TOLD_APART and not isinstance(value, dict | list):
+            yield _label(name), f"{value} s" if name.endswith("_seconds") else value
 
 
-def _kill_matrix(rows: Json) -> Iterator[str]:
+def _label(name: str) -> str:
+    return _LABELS.get(name, name.removesuffix("_seconds").replace("_", " "))
+
+
+def _kill_matrix(part: Json) -> Iterator[str]:
+    rows = part["rows"]
     failed = sum(str(row["outcome"]).startswith("FAILED") for row in rows)
     yield f"SIGKILL exactly there, {sum(row['kills'] for row in rows)} times in all, then a restart: {failed} failed."
     yield ""
     yield from _rows(rows)
 
 
-def _mutations(rows: Json) -> Iterator[str]:
+def _mutations(part: Json) -> Iterator[str]:
+    rows = part["rows"]
     caught = sum(bool(row["caught"]) for row in rows)
-    yield f"Planted bugs: {caught} of {len(rows)} are caught, so the checks are known to be able to fail."
+    yield f"Planted bugs: {caught} of {part['bugs']} are caught, so the checks are known to be able to fail."
     yield ""
     yield from _rows(rows)
 
 
 def _model(part: Json) -> Iterator[str]:
-    explored, dropped = part["explored"], part["rules_dropped"]
+    explored, dropped = part.get("explored", []), part.get("rules_dropped", [])
     wrong = sum(row["wrong"] != "nothing" for row in explored)
     yield (
         f"Every state of the protocol's model, {sum(row['states'] for row in explored)} in all; something is wrong, or "
@@ -110,7 +138,8 @@ def _model(part: Json) -> Iterator[str]:
 
 
 _SECTIONS: Final[dict[str, tuple[str, str, Callable[[Json], Iterator[str]]]]] = {
-    "chaos": ("Chaos run", "make chaos SEED=… MINUTES=…", _chaos),
+    "chaos": ("Chaos run", "make chaos SEED=… MINUTES=60", _chaos),
+    "chaos_short": ("Short chaos run", "make chaos SEED=… MINUTES=…", _chaos),
     "kill_matrix": ("Kill matrix", "make kill-matrix", _kill_matrix),
     "mutations": ("Mutations", "make mutations", _mutations),
     "model": ("Model", "make test nightly", _model),
@@ -119,7 +148,10 @@ _SECTIONS: Final[dict[str, tuple[str, str, Callable[[Json], Iterator[str]]]]] = 
 
 def _rows(rows: Sequence[Mapping[str, Json]]) -> Iterator[str]:
     """Records of one shape, their fields as columns."""
-    columns = list(rows[0]) if rows else []
+    if not rows:
+        yield "None in this run."
+        return
+    columns = list(rows[0])
     yield from _table([column.replace("_", " ") for column in columns], ([row[c] for c in columns] for row in rows))
 
 
@@ -138,17 +170,23 @@ def _cell(value: object) -> str:
         return "yes" if value else "**no**"
     if isinstance(value, list):
         return "<br>".join(map(_cell, value))
+    if isinstance(value, dict):
+        return "<br>".join(f"{_cell(name)}: {_cell(each)}" for name, each in value.items())
     return str(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def main() -> int:
-    parts = {file.stem: json.loads(file.read_text()) for file in sorted((_ROOT / ".local" / "proof").glob("*.json"))}
+    files = {name: PARTS / f"{name}.json" for name in _SECTIONS}
+    parts = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
     if not parts:
         print("nothing in .local/proof: run `make chaos` first", file=sys.stderr)  # noqa: T201 - a command
         return 1
-    page = _ROOT / "docs" / "proof.md"
-    page.write_text(proof(parts))
-    print(f"{page.relative_to(_ROOT)}: {', '.join(name for name in _SECTIONS if name in parts)}")  # noqa: T201
+    PAGE.write_text(proof(parts))
+    print(PAGE.relative_to(ROOT))  # noqa: T201
+    for name, of in commits(parts).items():
+        print(f"  {name:<12} {of}")  # noqa: T201
+    if len({*commits(parts).values()}) > 1:
+        print("!!! THESE PARTS ARE OF DIFFERENT COMMITS: run again those that are older", file=sys.stderr)  # noqa: T201
     return 0
 
 

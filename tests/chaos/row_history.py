@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-APPLIED: Final = "applied"
-REJECTED: Final = "rejected"
-CANCELLED: Final = "cancelled"
-COMPENSATED: Final = "compensated"
-_UNDONE: Final = (CANCELLED, COMPENSATED)
+from money_books import APPLIED, CANCELLED, COMPENSATED, REJECTED
+from money_rules import UNDONE, entries_as_asked, status_by_rows
+
 _DECIDED_AGAINST: Final = (CANCELLED, REJECTED)
 
 
@@ -36,7 +34,7 @@ class LedgerRows:
     transfer_id: str
     fingerprint: str
     decision: str
-    entries: tuple[tuple[str, str, str], ...]
+    entries: tuple[tuple[str, int, str], ...]
     """(account, amount in minor units, currency)."""
 
 
@@ -79,23 +77,19 @@ def wrong_between(earlier: LedgerRows, accounts: AccountRows, later: LedgerRows)
         yield "released only after it was recorded", f"{accounts}, then {later}"
     shut = later.decision in _DECIDED_AGAINST
     never_recorded = not later.decision and deposit in _DECIDED_AGAINST
-    if (withdraw in _UNDONE and not (shut or never_recorded)) or (deposit == COMPENSATED and not shut):
+    if (withdraw in UNDONE and not (shut or never_recorded)) or (deposit == COMPENSATED and not shut):
         yield "nothing is undone before the door is shut", f"{accounts}, then {later}"
     if accounts.status == REJECTED and later.decision not in ("", CANCELLED):
         yield "the ledger fits the final status", f"{accounts}, then {later}"
-    if later.entries and sorted(later.entries) != sorted(_as_asked(accounts)):
+    if later.entries and sorted(later.entries) != _entries_of(accounts):
         yield "two entries, as it was asked for", f"{accounts}, then {later}"
     if later.fingerprint and later.fingerprint != accounts.request[0]:
         yield "both databases hold the same request", f"{accounts}, then {later}"
 
 
 def final_status(rows: AccountRows) -> str:
-    """Rule 10; empty while it isn't final."""
-    if rows.of("release") == APPLIED:
-        return "completed"
-    if rows.of("withdraw") == REJECTED:
-        return "rejected"
-    return "compensated" if rows.of("withdraw") in _UNDONE and rows.of("deposit") != APPLIED else ""
+    """Empty while it isn't final."""
+    return status_by_rows(rows.of("withdraw"), rows.of("deposit"), rows.of("release")) or ""
 
 
 def _may_become(step: str, before: str, now: str) -> bool:
@@ -104,6 +98,6 @@ def _may_become(step: str, before: str, now: str) -> bool:
     return step in ("withdraw", "deposit") and (before, now) == (APPLIED, COMPENSATED)
 
 
-def _as_asked(rows: AccountRows) -> list[tuple[str, str, str]]:
+def _entries_of(rows: AccountRows) -> list[tuple[str, int, str]]:
     _, _, source, destination, amount, currency = rows.request
-    return [(source, f"-{amount}", currency), (destination, amount, currency)]
+    return entries_as_asked(source, destination, int(amount), currency)

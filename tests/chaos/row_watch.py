@@ -65,6 +65,8 @@ class RowWatch:
         self._references: dict[str, str] = {}
         self.transfers: dict[str, AccountRows] = {}
         self.records: dict[str, LedgerRows] = {}
+        self.seen_at: dict[str, float] = {}
+        """When a transfer's first row was seen, in seconds since the run began."""
 
     def look(self) -> None:
         """First the accounts, then the ledger; what has changed since the last look is judged."""
@@ -93,6 +95,7 @@ class RowWatch:
             before = self.transfers.get(rows.transfer_id)
             self._add(rows.transfer_id, wrong_in_accounts(before, rows))
             self._judge_reference(rows)
+            self.seen_at.setdefault(rows.transfer_id, self._violations.now)
             self.transfers[rows.transfer_id] = rows
         self._lines = lines
         return changed
@@ -104,6 +107,7 @@ class RowWatch:
         self._judge_vanished(self._ledger_lines - lines, new_ids)
         later = {rows.transfer_id: rows for rows in new}
         for rows in new:
+            self.seen_at.setdefault(rows.transfer_id, self._violations.now)
             self._add(rows.transfer_id, wrong_in_ledger(self.records.get(rows.transfer_id), rows))
         for transfer_id in changed | new_ids | self._ledger_changed:
             earlier = self.records.get(transfer_id, NOT_RECORDED)
@@ -178,7 +182,12 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 def _ledger_rows(line: str) -> LedgerRows:
     transfer_id, fingerprint, decision, entries = line.split("\t")
     found = (tuple(entry.split("=")) for entry in filter(None, entries.split(",")))
-    return LedgerRows(transfer_id, fingerprint, decision, tuple((a, amount, c) for a, amount, c in found))
+    return LedgerRows(
+        transfer_id,
+        fingerprint,
+        decision,
+        tuple((account, int(amount), currency) for account, amount, currency in found),
+    )
 
 
 def unfinished_batches_among(accounts_url: str, batch_ids: Iterable[str]) -> set[str]:

@@ -3,12 +3,16 @@
 Two lanes run side by side. One breaks what many depend on, servers, databases and links; the other processes, single
 transfers and versions. In each, one fault is over, and a pause has passed, before the next begins: at most one fault
 of each lane at a time, and the system isn't always down.
+
+Nothing is left to luck that the claim "each process, every link" needs: a kind comes again when all have come, and it
+comes to a target again when it has come to all.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import cycle, islice
 from typing import Final
 
 from chaos import topology
@@ -70,10 +74,11 @@ LARGEST_NUMBER: Final = 10_000
 
 
 def schedule(seed: int, seconds: float, kinds: Sequence[FaultKind], *, docker: bool = False) -> list[ScheduledFault]:
-    """In the order in which they begin; each ends before `seconds` are over. A kind comes again when all have been."""
+    """In the order in which they begin; each ends before `seconds` are over."""
     lanes = [[kind for kind in kinds if (kind in _BROAD) is broad] for broad in (True, False)]
     chance = random.Random(seed)  # noqa: S311 - has to be reproducible
-    faults = [fault for lane in lanes for fault in _lane(chance, seconds, lane, docker=docker)]
+    turns = _turns(chance, kinds, docker=docker)
+    faults = [fault for lane in lanes for fault in _lane(chance, seconds, lane, turns)]
     return sorted(faults, key=lambda fault: (fault.at_seconds, fault.kind))
 
 
@@ -95,7 +100,24 @@ def targets(kind: FaultKind, *, docker: bool = False) -> tuple[str, ...]:
     return ("transfers",)
 
 
-def _lane(chance: random.Random, seconds: float, kinds: Sequence[FaultKind], *, docker: bool) -> list[ScheduledFault]:
+Turns = dict[FaultKind, Iterator[str]]
+"""Each kind's targets, one after the other, without an end."""
+
+
+def _turns(chance: random.Random, kinds: Sequence[FaultKind], *, docker: bool) -> Turns:
+    """Kinds that break the same go round in one order, each from elsewhere: soon every target has met one of them."""
+    alike: dict[tuple[str, ...], list[FaultKind]] = {}
+    for kind in kinds:
+        alike.setdefault(targets(kind, docker=docker), []).append(kind)
+    turns: Turns = {}
+    for broken, breaking in alike.items():
+        order = chance.sample(broken, len(broken))
+        for number, kind in enumerate(breaking):
+            turns[kind] = islice(cycle(order), number * len(order) // len(breaking), None)
+    return turns
+
+
+def _lane(chance: random.Random, seconds: float, kinds: Sequence[FaultKind], turns: Turns) -> list[ScheduledFault]:
     faults: list[ScheduledFault] = []
     bag: list[FaultKind] = []
     at = chance.uniform(*_PAUSE_SECONDS)
@@ -105,8 +127,7 @@ def _lane(chance: random.Random, seconds: float, kinds: Sequence[FaultKind], *, 
         for_seconds = round(chance.uniform(*_SECONDS.get(kind, _OTHERS)), 1)
         if at + for_seconds > seconds:
             break
-        target = chance.choice(targets(kind, docker=docker))
         numbers = tuple(chance.randrange(LARGEST_NUMBER) for _ in range(NUMBERS))
-        faults.append(ScheduledFault(round(at, 1), kind, target, for_seconds, numbers))
+        faults.append(ScheduledFault(round(at, 1), kind, next(turns[kind]), for_seconds, numbers))
         at += for_seconds + chance.uniform(*_PAUSE_SECONDS)
     return faults

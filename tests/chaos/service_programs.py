@@ -38,7 +38,7 @@ class System(Protocol):
 
 def service(system: System, name: str) -> Program:
     kind = topology.kind_of(name)
-    variables = {"PORT": str(system.ports[name])}
+    variables = {"PORT": str(system.ports[name]), "PGAPPNAME": name}
     for asked in topology.asked_by(name):
         variables |= _reaching(system, asked, port=system.proxied(name, asked))
     if kind == "workflow-worker":

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chaos.chaos_run import Outcome
-from chaos.evidence import commit
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
+from chaos.operations import Kind
+from proof_parts import commit
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Summary:
     minutes: float
     command: str
     faults: dict[str, int]
+    faults_by_target: dict[str, dict[str, int]]
+    """By target, then by kind; of a kind and a target that never met, nothing."""
     faults_without_effect: dict[str, int]
     faults_impossible: dict[str, str]
     """By kind, why this machine doesn't allow it."""
@@ -28,7 +31,16 @@ class Summary:
     accounts: int
     valid: int
     valid_completed: int
+    openings: int
+    openings_completed: int
     ended_by_operators: int
+    forgotten: int
+    excused: int
+    """Answers to what was forgotten."""
+    operations: int
+    operations_skipped: int
+    operations_at_once: int
+    operations_per_second: float
     requests: int
     requests_unknown: int
     compared_with_api: int
@@ -36,6 +48,7 @@ class Summary:
     opened_seconds: float
     longest_recovery_seconds: float
     longest_transfer_seconds: float
+    healed_seconds: float
     settled_seconds: float
     reads: list[dict[str, Any]]
     violations: int
@@ -51,11 +64,18 @@ class Summary:
         for kind, reason in self.faults_impossible.items():
             yield f"{'  impossible here':<22}{kind}: {reason}"
         yield f"{'transfers':<22}{total}: " + _listed(self.transfers)
-        share = 100 * self.valid_completed / self.valid if self.valid else 0.0
-        yield f"{'valid completed':<22}{self.valid_completed} of {self.valid}: {share:.1f} %"
+        yield f"{'valid completed':<22}{_share(self.valid_completed, self.valid)}"
+        yield f"{'openings completed':<22}{_share(self.openings_completed, self.openings)}"
+        yield (
+            f"{'operations':<22}{self.operations}, {self.operations_per_second:.1f} a second, "
+            f"{self.operations_at_once} at most at once; {self.operations_skipped} skipped"
+        )
+        yield f"{'struck by operators':<22}{self.ended_by_operators}, of them {self.forgotten} forgotten"
+        yield f"{'answers excused':<22}{self.excused}, about what was deleted before its first row"
         yield f"{'answers unknown':<22}{self.requests_unknown} of {self.requests}, repeated until they were known"
-        yield f"{'longest recovery':<22}{self.longest_recovery_seconds:.1f} s after the end of a fault"
+        yield f"{'longest recovery':<22}{self.longest_recovery_seconds:.1f} s, from a fault to a later transfer's end"
         yield f"{'longest transfer':<22}{self.longest_transfer_seconds:.1f} s"
+        yield f"{'healed':<22}{self.healed_seconds:.1f} s after the last fault"
         yield f"{'all final':<22}{self.settled_seconds:.1f} s after healing"
         for reads in self.reads:
             yield (
@@ -63,6 +83,10 @@ class Summary:
                 f"longest {reads['longest_gap_seconds']:.1f} s without"
             )
         yield f"{'again':<22}{self.command}"
+
+
+def _share(completed: int, number: int) -> str:
+    return f"{completed} of {number}: {100 * completed / number if number else 0.0:.1f} %"
 
 
 def _listed(counts: dict[str, int]) -> str:
@@ -85,10 +109,22 @@ class Plan:
         return f"make chaos SEED={self.seed} MINUTES={self.minutes:g}{faults} DOCKER={'yes' if self.docker else 'no'}"
 
 
+def _by_target(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (target, kind), number in sorted(counts.items()):
+        found.setdefault(target, {})[str(kind)] = number
+    return found
+
+
 def summarise(plan: Plan, outcome: Outcome, findings: Findings, *, impossible: Mapping[str, str]) -> Summary:
     promises = findings.promises.all
-    durations = [promise.ended_at - promise.asked_at for promise in promises if promise.ended_at and promise.kind]
+    durations = [
+        promise.ended_at - promise.asked_at
+        for promise in promises
+        if promise.ended_at and promise.kind is not Kind.OPENING
+    ]
     answers = findings.journal.answers
+    compared, work = outcome.compared, outcome.work
     return Summary(
         passed=not findings.violations.all,
         seed=plan.seed,
@@ -96,21 +132,31 @@ def summarise(plan: Plan, outcome: Outcome, findings: Findings, *, impossible: M
         minutes=plan.minutes,
         command=plan.command,
         faults=dict(outcome.faults.most_common()),
+        faults_by_target=_by_target(outcome.by_target),
         faults_without_effect=dict(outcome.without_effect.most_common()),
         faults_impossible=dict(impossible),
         kills=sum(number for kind, number in outcome.faults.items() if "kill" in kind),
         transfers=dict(findings.promises.statuses.most_common()),
-        accounts=sum(promise.kind is None for promise in promises),
-        valid=outcome.compared.valid,
-        valid_completed=outcome.compared.valid_completed,
-        ended_by_operators=len(outcome.compared.ended_by_operators),
+        accounts=sum(promise.kind is Kind.OPENING for promise in promises),
+        valid=compared.valid.could,
+        valid_completed=compared.valid.completed,
+        openings=compared.openings.could,
+        openings_completed=compared.openings.completed,
+        ended_by_operators=len(compared.ended_by_operators),
+        forgotten=outcome.forgotten,
+        excused=compared.excused,
+        operations=work.performed,
+        operations_skipped=work.skipped,
+        operations_at_once=work.most_at_once,
+        operations_per_second=round(work.performed / work.seconds, 2) if work.seconds else 0.0,
         requests=answers.total(),
         requests_unknown=answers[UNKNOWN],
-        compared_with_api=outcome.compared.with_api,
-        compared_with_temporal=outcome.compared.with_temporal,
+        compared_with_api=compared.with_api,
+        compared_with_temporal=compared.with_temporal,
         opened_seconds=round(outcome.opened_seconds, 1),
         longest_recovery_seconds=round(findings.recoveries.longest_seconds, 1),
         longest_transfer_seconds=round(max(durations, default=0.0), 1),
+        healed_seconds=round(outcome.healed_seconds, 1),
         settled_seconds=round(outcome.settled_seconds, 1),
         reads=[
             {

@@ -53,8 +53,11 @@ class TemporalServer:
             await self.process.stop()
 
     async def client(self) -> Client:
-        """Past the proxies."""
-        return await Client.connect(self.address, data_converter=pydantic_data_converter)
+        """Past the proxies. Raises ConnectionError where it doesn't answer."""
+        try:
+            return await Client.connect(self.address, data_converter=pydantic_data_converter)
+        except RuntimeError as error:
+            raise ConnectionError(f"Temporal: {error}") from error
 
     async def answers(self) -> bool:
         try:

@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 import httpx
 import pytest
 from chaos import load, patient_client
+from chaos.answers import NO_DEFECT
 from chaos.batch_load import BatchLoad
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
@@ -46,7 +47,7 @@ def test_a_clients_operations_are_the_same_in_every_run_and_others_for_another_c
 
 def test_the_mix_is_as_the_issue_asks_for() -> None:
     kinds = Counter(operation.kind for client in range(20) for operation in some(client, 500))
-    assert {kind: round(100 * kinds[kind] / kinds.total()) for kind in Kind} == pytest.approx(MIX, abs=2)
+    assert {kind: round(100 * kinds[kind] / kinds.total()) for kind in MIX} == pytest.approx(MIX, abs=2)
 
 
 def test_a_key_again_says_the_same_or_another_body_of_an_earlier_operation() -> None:
@@ -60,6 +61,14 @@ def test_a_key_again_says_the_same_or_another_body_of_an_earlier_operation() -> 
             assert same is (operation.kind is not Kind.OTHER_BODY)
 
 
+def opening_of(account: dict[str, str]) -> dict[str, Any]:
+    currency = account["currency"]
+    return {
+        "id": f"to {account['id']}", "source_account": f"treasury-{currency.lower()}", "reference": None,
+        "destination_account": account["id"], "amount": account["opening_balance"], "currency": currency,
+    }  # fmt: skip
+
+
 class FlakyGateway:
     """Starts a transfer at the first request, and answers only every third one; all are final at once."""
 
@@ -69,6 +78,9 @@ class FlakyGateway:
         self.transfers: dict[str, dict[str, Any]] = {}
         self.requests = itertools.count()
         self.forgets_keys = False
+        self.no_answer = (503, {"Retry-After": "1"})
+        self.tells: dict[str, str] = {}
+        """What it says that it was asked for, whatever that was."""
         self.app.post("/transfers")(self.start)
         self.app.get("/transfers/{transfer_id}")(self.get)
         self.app.post("/transfer-batches")(self.start_batch)
@@ -77,6 +89,7 @@ class FlakyGateway:
         self.app.post("/transfers/{transfer_id}/cancel")(self.cancel)
         self.app.get("/accounts/{account_id}")(self.account)
         self.app.post("/accounts")(self.open)
+        self.app.post("/accounts/{account_id}/close")(self.close)
         self.unpaid = ""
         """The account whose opening is undone."""
 
@@ -85,10 +98,11 @@ class FlakyGateway:
         if self.forgets_keys:
             key = f"{key}/{next(self.requests)}"
         replayed = key in self.transfers
-        transfer = self.transfers.setdefault(key, {"id": f"of {key}", "status": "completed", "body": body})
+        transfer = self.transfers.setdefault(key, body | {"id": f"of {key}", "status": "completed"} | self.tells)
         if next(self.requests) % 3:
-            return JSONResponse({}, 503)
-        if transfer["body"] != body:
+            status, headers = self.no_answer
+            return JSONResponse({}, status, headers)
+        if transfer["reference"] != body["reference"] and not self.tells:
             return JSONResponse({"code": "idempotency_key_reused"}, 422)
         return JSONResponse(transfer, 202, {"Idempotent-Replayed": "true"} if replayed else None)
 
@@ -98,10 +112,10 @@ class FlakyGateway:
         batch_id = str(uuid5(NAMESPACE_URL, given))
         replayed = transfer_id_in(batch_id, 1) in {transfer["id"] for transfer in self.transfers.values()}
         for position, item in enumerate(items, start=1):
-            transfer = {"id": transfer_id_in(batch_id, position), "status": "completed", "body": item}
+            transfer = item | {"id": transfer_id_in(batch_id, position), "status": "completed"} | self.tells
             self.transfers[item_key(given, position)] = transfer
         if next(self.requests) % 3:
-            return JSONResponse({}, 503)
+            return JSONResponse({}, *self.no_answer)
         return JSONResponse({"id": batch_id}, 202, {"Idempotent-Replayed": "true"} if replayed else None)
 
     async def get_batch(self, batch_id: str) -> Any:
@@ -119,27 +133,39 @@ class FlakyGateway:
         return JSONResponse({"code": "not_cancellable"}, 409)
 
     async def open(self, request: Request) -> Response:
-        account_id = (await request.json())["id"]
+        account = await request.json()
+        account_id = account["id"]
+        if "opening_balance" not in account:
+            return JSONResponse({}, 201)
         status = "compensated" if account_id == self.unpaid else "completed"
-        opening = self.transfers.setdefault(f"open {account_id}", {"id": f"to {account_id}", "status": status})
-        return JSONResponse({"opening_transfer": opening["id"]}, 503 if next(self.requests) % 3 else 201)
+        opening = self.transfers.setdefault(f"open {account_id}", opening_of(account) | {"status": status})
+        answer = JSONResponse({"opening_transfer": opening["id"]}, 201)
+        return JSONResponse({}, *self.no_answer) if next(self.requests) % 3 else answer
+
+    async def close(self, account_id: str) -> Any:
+        return {"id": account_id, "status": "closed"}
 
     async def account(self, account_id: str) -> Any:
         return {"balance": "1.00", "held": "0.00"}
 
 
-async def under_load(gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def under_load(
+    gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch, *, transfers: int = 100
+) -> None:
     monkeypatch.setattr(load, "OPERATIONS_PER_SECOND", 500)
     monkeypatch.setattr(load, "OPERATIONS_AT_ONCE", 50)
     monkeypatch.setattr(patient_client, "FIRST_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(patient_client, "_LONGEST_RETRY_SECONDS", 0.02)
     stop = asyncio.Event()
     async with live_server(gateway.app) as server:
-        clients = asyncio.create_task(Load(server.url, SEED, findings).run(stop))
-        while len(findings.promises.all) < 100:  # noqa: ASYNC110
+        load_of_clients = Load(server.url, SEED, findings)
+        clients = asyncio.create_task(load_of_clients.run(stop))
+        while len(findings.promises.all) < transfers:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         stop.set()
         await clients
+        await load_of_clients.close()
+        assert load_of_clients.work.most_at_once > 1
 
 
 async def test_clients_repeat_with_their_key_until_they_have_an_answer(
@@ -191,6 +217,24 @@ async def test_a_gateway_that_starts_a_second_batch_for_a_key_is_found(
     assert {violation.check for violation in findings.violations.all} == {AS_PROMISED}
 
 
+async def test_a_batch_that_is_told_otherwise_than_it_was_asked_for_is_found(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = FlakyGateway()
+    gateway.tells = {"amount": "0.01"}
+    await send(a_batch(), gateway, findings, monkeypatch)
+    assert {violation.check for violation in findings.violations.all} == {"a transfer is told as it was asked for"}
+
+
+async def test_an_answer_to_a_batch_that_is_a_defect_is_found(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = FlakyGateway()
+    gateway.no_answer = (503, {})
+    await send(a_batch(), gateway, findings, monkeypatch)
+    assert {violation.check for violation in findings.violations.all} == {NO_DEFECT}
+
+
 async def test_an_account_whose_opening_was_undone_is_asked_for_nothing(
     findings: Findings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,9 +242,9 @@ async def test_an_account_whose_opening_was_undone_is_asked_for_nothing(
     gateway.unpaid = CURRENCIES[0].hot[0]
     await under_load(gateway, findings, monkeypatch)
     assert findings.violations.all == []
-    used = [transfer["body"] for transfer in gateway.transfers.values() if "body" in transfer]
+    used = [transfer for key, transfer in gateway.transfers.items() if not key.startswith("open ")]
     assert used
-    assert not any(gateway.unpaid in body.values() for body in used)
+    assert not any(gateway.unpaid in transfer.values() for transfer in used)
 
 
 async def test_a_gateway_that_starts_a_second_transfer_for_a_key_is_found(
@@ -211,3 +255,24 @@ async def test_a_gateway_that_starts_a_second_transfer_for_a_key_is_found(
     await under_load(gateway, findings, monkeypatch)
     found = {violation.check for violation in findings.violations.all}
     assert found == {"a key is one transfer", "every answer is one that the API promises"}
+
+
+@pytest.mark.parametrize("no_answer", [(500, {"Retry-After": "1"}), (503, {})])
+async def test_an_answer_that_is_a_defect_is_found_and_not_taken_for_an_unknown_one(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch, no_answer: tuple[int, dict[str, str]]
+) -> None:
+    gateway = FlakyGateway()
+    gateway.no_answer = no_answer
+    await under_load(gateway, findings, monkeypatch, transfers=20)
+    assert {violation.check for violation in findings.violations.all} == {NO_DEFECT}
+    if no_answer[0] == 500:
+        assert findings.journal.answers[UNKNOWN] == 0
+
+
+async def test_a_gateway_that_tells_another_transfer_than_was_asked_for_is_found(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = FlakyGateway()
+    gateway.tells = {"amount": "0.01"}
+    await under_load(gateway, findings, monkeypatch, transfers=30)
+    assert "a transfer is told as it was asked for" in {violation.check for violation in findings.violations.all}

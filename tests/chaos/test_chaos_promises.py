@@ -7,16 +7,20 @@ from typing import Any, Final
 import psycopg
 import pytest
 from chaos.findings import Findings
-from chaos.operations import Kind
+from chaos.operations import Kind, Operation
 from chaos.reads import Reads, look_again_and_again
 from chaos.recoveries import Recoveries
 
+BODY: Final = {
+    "source_account": "a", "destination_account": "b", "amount": "1.5", "currency": "EUR", "reference": "key",
+}  # fmt: skip
+PAYMENT: Final = Operation(1, 1, Kind.VALID, "key", BODY)
 COMPLETED: Final[dict[str, Any]] = {"id": "t", "status": "completed", "finished_at": "2026-01-01T00:00:00Z"}
 
 
 @pytest.fixture
 def promised(findings: Findings) -> Findings:
-    findings.promises.acknowledged("key", Kind.VALID, "t", 1.0)
+    findings.promises.acknowledged(PAYMENT, "t", 1.0)
     return findings
 
 
@@ -60,21 +64,47 @@ def test_an_end_that_the_rows_dont_have_is_said(promised: Findings) -> None:
 
 
 def test_a_key_with_two_transfers_is_said(promised: Findings) -> None:
-    promised.promises.acknowledged("key", Kind.REPEATED, "t", 2.0)
+    promised.promises.acknowledged(PAYMENT, "t", 2.0)
     assert found(promised) == set()
-    promised.promises.acknowledged("key", Kind.REPEATED, "another", 3.0)
+    promised.promises.acknowledged(PAYMENT, "another", 3.0)
     assert found(promised) == {"a key is one transfer"}
 
 
-def test_a_recovery_lasts_from_the_end_of_the_fault_to_the_next_completion() -> None:
+@pytest.mark.parametrize(
+    ("told", "checks"),
+    [
+        ({"amount": "1.50"}, set()),
+        ({"amount": "1.51"}, {"a transfer is told as it was asked for"}),
+        ({"source_account": "b", "destination_account": "a"}, {"a transfer is told as it was asked for"}),
+        ({"currency": "JPY"}, {"a transfer is told as it was asked for"}),
+        ({"reference": None}, {"a transfer is told as it was asked for"}),
+    ],
+)
+def test_what_is_told_is_what_was_asked_for(promised: Findings, told: dict[str, Any], checks: set[str]) -> None:
+    promised.promises.judge_request(promised.promises.of_key("key"), BODY | told)
+    assert found(promised) == checks
+
+
+def test_a_recovery_lasts_from_the_beginning_of_the_fault_until_a_transfer_begun_after_it_completes() -> None:
     recoveries = Recoveries()
-    recoveries.fault_ended(10.0)
-    recoveries.fault_ended(12.0)
-    recoveries.completed(15.0)
-    recoveries.completed(99.0)
-    recoveries.fault_ended(100.0)
-    assert recoveries.longest_seconds == 5.0
-    assert recoveries.missing == 1
+    recoveries.fault_began(10.0)
+    recoveries.fault_began(12.0)
+    recoveries.completed(9.0, 13.0)
+    recoveries.completed(11.0, 15.0)
+    assert (recoveries.longest_seconds, recoveries.missing) == (5.0, 1)
+    recoveries.completed(12.5, 20.0)
+    recoveries.completed(13.0, 99.0)
+    assert (recoveries.longest_seconds, recoveries.missing) == (8.0, 0)
+
+
+def test_from_a_fault_without_effect_nothing_recovers() -> None:
+    recoveries = Recoveries()
+    short, long = recoveries.fault_began(14.0), recoveries.fault_began(10.0)
+    recoveries.completed(14.5, 15.0)
+    recoveries.had_no_effect(long)
+    recoveries.had_no_effect(recoveries.fault_began(20.0))
+    assert (recoveries.longest_seconds, recoveries.missing) == (1.0, 0)
+    assert short.seconds == 1.0
 
 
 async def test_a_look_that_fails_is_unknown_and_makes_the_gap_longer() -> None:

@@ -10,6 +10,7 @@ import pytest
 from chaos.fault_proxy import (
     PASSES,
     FaultProxies,
+    LinkFault,
     cut,
     delay,
     drop_answers,
@@ -75,6 +76,10 @@ class Caller:
     def send(self, line: bytes) -> None:
         self._writer.write(line)
 
+    def end(self) -> None:
+        """Half of the connection: the answers are still to come."""
+        self._writer.write_eof()
+
     def close(self) -> None:
         self._writer.close()
 
@@ -118,6 +123,7 @@ async def test_a_delay_holds_open_for_both_directions_and_ends(proxies: FaultPro
     started = time.monotonic()
     assert await caller.ask(b"slow\n") == b"slow\n"
     assert time.monotonic() - started >= 2 * SHORT
+    assert (await proxies.counts(LINK)).delayed == 2
     await proxies.set(LINK, PASSES)
     started = time.monotonic()
     await caller.ask(b"fast\n")
@@ -162,6 +168,7 @@ async def test_stalled_requests_stay_on_the_way_until_the_link_is_healed(
     assert echo.got == [b"before\n"]
     await proxies.set(LINK, PASSES)
     assert await newer.answer() == b"newer\n"
+    assert (await proxies.counts(LINK)).held == 2
     newer.close()
 
 
@@ -174,6 +181,34 @@ async def test_stalled_answers_belong_to_requests_that_were_delivered(
     assert echo.got == [b"done\n"]
     await proxies.set(LINK, PASSES)
     assert await caller.answer() == b"done\n"
+    assert (await proxies.counts(LINK)).held == 1
+
+
+async def test_connections_that_end_when_the_link_is_healed_keep_no_other_from_it(
+    proxies: FaultProxies, port: int
+) -> None:
+    await proxies.set(LINK, stall_answers())
+    callers = [await connect(port) for _ in range(3)]
+    for caller in callers:
+        caller.end()
+    await asyncio.sleep(SHORT)
+    await proxies.set(LINK, PASSES)
+    assert (await proxies.counts(LINK)).open == 0
+    for caller in callers:
+        caller.close()
+
+
+@pytest.mark.parametrize("fault", [delay(SHORT), stall_requests(), stall_answers(), drop_answers()])
+async def test_a_fault_while_nothing_is_sent_counts_nothing(
+    proxies: FaultProxies, caller: Caller, fault: LinkFault
+) -> None:
+    await caller.ask(b"before\n")
+    before = await proxies.counts(LINK)
+    await proxies.set(LINK, fault)
+    await asyncio.sleep(SHORT)
+    await proxies.set(LINK, PASSES)
+    assert await proxies.counts(LINK) == before
+    assert await caller.ask(b"afterwards\n") == b"afterwards\n"
 
 
 async def test_a_dropped_answer_belongs_to_a_request_that_was_delivered(

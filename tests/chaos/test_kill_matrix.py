@@ -13,12 +13,13 @@ from typing import Final
 import pytest
 from chaos.kill_cells import Cell, Moment
 from chaos.kill_matrix import CELLS, SYSTEMS
+from chaos.kill_parked import Parked
 from chaos.kill_points import FaultPointFolder
 from chaos.kill_report import Row, table, write
 from chaos.kill_story import play
 from chaos.kill_subjects import Scene
 from processes import SERVERS
-from stack import ROOT
+from proof_parts import PARTS, begin
 from system.running_system import EIGHT, running_system
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -28,7 +29,7 @@ from transfer_contract.steps import Compensation, Step
 
 pytestmark = [pytest.mark.kill_matrix, pytest.mark.timeout(900)]
 
-PROOF: Final = ROOT / ".local" / "proof" / "kill_matrix.json"
+PROOF: Final = PARTS / "kill_matrix.json"
 SCHEDULED_WITHIN_SECONDS: Final = 60
 
 
@@ -39,6 +40,8 @@ async def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     plays = [[cell for cell in cells if cell in wanted] for cells in SYSTEMS]
     told = _Table()
     request.config.pluginmanager.register(told)
+    if wanted == {*CELLS}:
+        begin(PROOF)
     await _play_all([cells for cells in plays if cells], tmp_path_factory.mktemp("kill-matrix"), told)
     if wanted == {*CELLS}:
         write(told.in_order(), PROOF)
@@ -70,7 +73,10 @@ async def _play_all(plays: Sequence[Sequence[Cell]], folder: Path, told: _Table)
             )
             scene = Scene(system, await Client.connect(system.temporal_address, data_converter=pydantic_data_converter))
             await _pause_reconciler(scene)
-            await scene.prepare_parked(sum(cell.moment is Moment.PARKED for cell in cells))
+            await scene.refused.install()
+            for cell in cells:
+                if isinstance(cell.situation, Parked):
+                    await cell.situation.prepare(scene)
             scenes.append((scene, points))
         async with asyncio.TaskGroup() as both:
             for cells, (scene, points) in zip(plays, scenes, strict=True):
@@ -100,9 +106,10 @@ def test_after_a_kill_just_there_the_transfer_ends_as_it_must_and_once(rows: Map
 
 
 def test_no_process_and_no_moment_is_left_out() -> None:
-    told = [(cell.process, cell.moment) for cell in CELLS if not cell.of_a_batch]
-    assert len(told) == len({*told})
-    assert {*told} == {(process, moment) for process in (*EIGHT, *SERVERS) for moment in Moment}
+    assert len(CELLS) == len({*map(str, CELLS)})
+    assert {(cell.process, cell.moment) for cell in CELLS if not cell.of_a_batch} == {
+        (process, moment) for process in (*EIGHT, *SERVERS) for moment in Moment
+    }
 
 
 def test_no_step_of_a_batch_is_left_out() -> None:

@@ -1,5 +1,6 @@
 """The schedule of faults: the same for the same seed, complete, and never everything at once."""
 
+from collections import Counter
 from typing import Final
 
 import pytest
@@ -8,6 +9,8 @@ from chaos.schedule import FaultKind, schedule, targets
 
 ALL: Final = tuple(FaultKind)
 HOUR: Final = 3600.0
+SEEDS: Final = range(20)
+LINK_KINDS: Final = frozenset(kind for kind in ALL if kind.startswith("link_"))
 
 
 def test_the_same_seed_makes_the_same_schedule() -> None:
@@ -15,13 +18,33 @@ def test_the_same_seed_makes_the_same_schedule() -> None:
     assert schedule(7, HOUR, ALL) != schedule(8, HOUR, ALL)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("docker", [True, False])
-def test_an_hour_holds_every_kind_on_every_target_many_times(*, docker: bool) -> None:
-    faults = schedule(1, HOUR, ALL, docker=docker)
-    assert {fault.kind for fault in faults} == set(ALL)
-    assert {fault.target for fault in faults} >= {*topology.PROCESSES, *topology.servers(docker=docker)}
-    counts = [sum(fault.kind is kind for fault in faults) for kind in ALL]
-    assert min(counts) >= 10
+def test_an_hour_holds_every_kind_many_times_and_on_all_its_targets(seed: int, *, docker: bool) -> None:
+    """But for the kinds of link faults: a link gets three of the five."""
+    met = Counter((fault.kind, fault.target) for fault in schedule(seed, HOUR, ALL, docker=docker))
+    for kind in ALL:
+        assert sum(met[kind, target] for target in targets(kind, docker=docker)) >= 10
+    for kind in set(ALL) - LINK_KINDS:
+        assert all(met[kind, target] for target in targets(kind, docker=docker))
+    for link in topology.links(docker=docker):
+        assert sum(met[kind, link] > 0 for kind in LINK_KINDS) >= 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_kind_comes_to_a_target_again_when_it_has_come_to_all(seed: int) -> None:
+    for kind in ALL:
+        met = Counter(fault.target for fault in schedule(seed, HOUR, ALL) if fault.kind is kind)
+        counts = [met[target] for target in targets(kind)]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_which_target_comes_when_is_another_with_another_seed() -> None:
+    firsts = {
+        next(fault.target for fault in schedule(seed, HOUR, ALL) if fault.kind is FaultKind.PROCESS_KILL)
+        for seed in SEEDS
+    }
+    assert len(firsts) > len(topology.PROCESSES) // 2
 
 
 def test_three_minutes_hold_every_kind_nearly() -> None:

@@ -8,8 +8,11 @@ import pytest
 from chaos import chaos_run
 from chaos.chaos_run import ChaosRun
 from chaos.chaos_system import ChaosSystem
+from chaos.effect import Effect
 from chaos.findings import Findings
 from chaos.load import Load
+from chaos.schedule import FaultKind, ScheduledFault
+from chaos.worth import judge_effects
 
 
 class Watcher:
@@ -61,3 +64,30 @@ async def test_a_defect_among_the_clients_ends_the_run_at_once(findings: Finding
     with pytest.raises(ExceptionGroup) as raised:
         await under_load(Clients(broken=True), findings, seconds=60)
     assert raised.group_contains(LookupError)
+
+
+@pytest.mark.parametrize(("seconds", "checks"), [(599.0, []), (600.0, ["each kind of fault has an effect"])])
+def test_a_kind_that_never_had_an_effect_in_a_long_run_is_said(
+    findings: Findings, seconds: float, checks: list[str]
+) -> None:
+    faults = [ScheduledFault(0, kind, "", 1, ()) for kind in (FaultKind.LINK_CUT, FaultKind.DISK_FULL)]
+    judge_effects(findings, faults, [FaultKind.LINK_CUT], seconds=seconds)
+    assert [found.check for found in findings.violations.all] == checks
+    assert all("disk_full" in found.detail for found in findings.violations.all)
+
+
+async def test_a_fault_counts_for_its_target_where_it_had_an_effect(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def inject(_system: ChaosSystem, fault: ScheduledFault) -> Effect:
+        return Effect(fault.numbers[0], "")
+
+    monkeypatch.setattr(chaos_run, "inject", inject)
+    run = ChaosRun(cast("ChaosSystem", SimpleNamespace(accounts_url="", ledger_url="")), findings, Watcher())
+    faults = [
+        ScheduledFault(0, FaultKind.PROCESS_KILL, target, 0, (n,)) for target, n in (("a", 1), ("a", 2), ("b", 0))
+    ]
+    await run._inject_all(faults, 0)
+    assert run._by_target == {("a", FaultKind.PROCESS_KILL): 2}
+    assert (run._injected, run._without_effect) == ({FaultKind.PROCESS_KILL: 2}, {FaultKind.PROCESS_KILL: 1})
+    assert findings.recoveries.missing == 2

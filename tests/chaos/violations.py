@@ -1,6 +1,6 @@
 """What a chaos run has found to be wrong, each once, with the time at which it was first seen."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,8 @@ class Violation:
     check: str
     detail: str
     transfer_id: str | None
+    asked_at: float
+    """When the answer that is wrong was asked for; else as `at`."""
 
 
 class Violations:
@@ -23,19 +25,22 @@ class Violations:
         self._journal = journal
         self._known: dict[tuple[str, str], Violation] = {}
 
-    def add(self, check: str, detail: str, transfer_id: str | None = None) -> None:
+    @property
+    def now(self) -> float:
+        return self._journal.now
+
+    def add(self, check: str, detail: str, transfer_id: str | None = None, *, asked_at: float | None = None) -> None:
         if (check, detail) in self._known:
             return
-        violation = Violation(round(self._journal.now, 3), check, detail, transfer_id)
+        now = self.now
+        violation = Violation(round(now, 3), check, detail, transfer_id, now if asked_at is None else asked_at)
         if len(self._known) < _MOST:
             self._known[check, detail] = violation
         self._journal.write("violation", check=check, detail=detail, transfer_id=transfer_id)
 
-    def excuse(self, check: str, transfer_ids: Collection[str]) -> int:
-        """Takes back what was found by this check on these transfers; answers how much that was."""
-        excused = [
-            key for key, found in self._known.items() if found.check == check and found.transfer_id in transfer_ids
-        ]
+    def excuse(self, check: str, is_right: Callable[[Violation], bool]) -> int:
+        """Takes back what was found by this check and is right as it turns out; answers how much that was."""
+        excused = [key for key, found in self._known.items() if found.check == check and is_right(found)]
         for key in excused:
             del self._known[key]
         return len(excused)

@@ -46,6 +46,7 @@ async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *,
     struck: list[str] = []
     while not struck and loop.time() < end:
         for execution in [each for kind in _STRUCK for each in await _some(client, kind, status, fault)]:
+            system.strikes.trying(fault.kind, execution.workflow_id)
             try:
                 await strike(client, execution, fault.numbers[3])
             except RPCError:

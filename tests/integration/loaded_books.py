@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import psycopg
 from account_worker.api import add_routes
@@ -18,11 +19,12 @@ from service_runtime.app import create_app
 from service_runtime.database import create_database_engine, migrate
 from service_runtime.internal_client import InternalClient
 from status_checker.reconciliation import reconcile
+from status_checker.settings import StatusCheckerSettings
 from transfer_contract.http import Reconciliation
 from transfer_contract.names import Process
 
-ANSWER_SECONDS = 120
-"""On any machine, however busy it is."""
+CALL_SECONDS: Final[float] = StatusCheckerSettings.model_fields["internal_timeout_seconds"].default
+"""As the product's status-checker has it for each of its calls."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ class LoadedBooks:
             async with (
                 live_server(app) as account_server,
                 live_server(api_app(ledger)) as ledger_server,
-                InternalClient(Process.ACCOUNT_API, account_server.url, timeout_seconds=ANSWER_SECONDS) as account_api,
-                InternalClient(Process.LEDGER_API, ledger_server.url, timeout_seconds=ANSWER_SECONDS) as ledger_api,
+                InternalClient(Process.ACCOUNT_API, account_server.url, timeout_seconds=CALL_SECONDS) as account_api,
+                InternalClient(Process.LEDGER_API, ledger_server.url, timeout_seconds=CALL_SECONDS) as ledger_api,
             ):
                 yield account_api, ledger_api
 

@@ -21,6 +21,7 @@ from saga.reconciling import AT_ONCE
 from service_runtime.activity_edge import Attempt
 from service_runtime.database import in_transaction
 from sqlalchemy import Connection, Engine
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 from transfer_contract.http import NewAccount, TransferStarted
@@ -46,6 +47,8 @@ MOVED: Final = (BALANCE - AMOUNT, AMOUNT)
 
 ENDS_WITHIN_SECONDS: Final = 30
 """A transfer takes a fraction of one second."""
+
+_FAILED: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 
 
 class Databases(NamedTuple):
@@ -127,6 +130,7 @@ class WholeSaga:
         told: FinalStatus | None = None
         try:
             async with asyncio.timeout(ENDS_WITHIN_SECONDS):
+                await self._has_closed(order)
                 with contextlib.suppress(WorkflowFailureError):
                     told = (await self.workflow(order).result()).status
         except TimeoutError:
@@ -137,6 +141,13 @@ class WholeSaga:
         assert told == rows.final_status, f"its workflow tells {told}: {rows}"
         assert self.ended.setdefault(order.transfer_id, told) is told, f"it was final, and changed: {rows}"
         return told
+
+    async def _has_closed(self, order: TransferOrder) -> None:
+        """Not waited for where its own code has failed: it would again, and stay open."""
+        async for event in self.workflow(order).fetch_history_events(wait_new_event=True):
+            failed = event.workflow_task_failed_event_attributes
+            if failed.cause == _FAILED:
+                raise AssertionError(f"it can't go on from {self.transfer_rows(order)}: {failed.failure.message}")
 
     def transfer_rows(self, order: TransferOrder) -> Transfer | None:
         return read_books(*self.databases.urls).transfers.get(order.transfer_id)

@@ -27,8 +27,8 @@ ONE_TRANSFER: Final = {
 """Up to three runs, up to two reconcilers, every request arriving at any time from when it was sent, and again."""
 
 
-def _two(orders: tuple[Order, Order], bounds: Bounds) -> Plan:
-    return Plan((_ENOUGH, _EMPTY, _EMPTY), tuple({FIRST: order} for order in orders), bounds)
+def _two(orders: tuple[Order, Order], bounds: Bounds, calmer: Bounds | None = None) -> Plan:
+    return Plan((_ENOUGH, _EMPTY, _EMPTY), tuple({FIRST: order} for order in orders), bounds, calmer)
 
 
 _ORDER_PAIRS: Final = {
@@ -42,9 +42,12 @@ _LARGE: Final = {
     "accounts close": Bounds(runs=1, reconcilers=1, resets=False, stuck=False),
     "two runs each": Bounds(runs=2, reconcilers=1, closing=False, resets=False, stuck=False),
 }
+# Of one of the two only: where both may be reset, 2.0 million states were explored after 90 s of CPU time, 3.3 million
+# were known by then (1 GB), and the end was not in sight.
+_RESET: Final = Bounds(runs=2, reconcilers=1, closing=False, stuck=False)
 TWO_TRANSFERS: Final = {
     f"{name}, {what}": _two(orders, bounds) for name, orders in _ORDER_PAIRS.items() for what, bounds in _LARGE.items()
-}
+} | {f"{name}, the first one may be reset": _two(orders, _RESET, _SMALL) for name, orders in _ORDER_PAIRS.items()}
 
 _SMALLER: Final = Bounds(runs=2, reconcilers=1, bodies=_BOTH_BODIES)
 _DEFAULT: Final = _one(_ENOUGH, _EMPTY, _SMALLER)

@@ -47,7 +47,9 @@ class Model:
     def __init__(self, plan: Plan, dropped: frozenset[Rule] = NOTHING_DROPPED) -> None:
         self.plan = plan
         self.dropped = dropped
-        self.transfers = [TransferModel(orders, plan.bounds, dropped) for orders in plan.orders]
+        self.transfers = [
+            TransferModel(orders, plan.bounds_of(number), dropped) for number, orders in enumerate(plan.orders)
+        ]
         self._moves: list[dict[tuple[Transfer, Accounts], list[Move]]] = [{} for _ in plan.orders]
         self._wrong_money: dict[tuple[Accounts, tuple[Rows, ...]], str | None] = {}
 

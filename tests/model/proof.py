@@ -1,13 +1,13 @@
 """What the exploration has found, for docs/proof.md: `make test` tells most of it, `make nightly` the large cases."""
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 from model.explore import Exploration
 from model.rules import Rule
+from proof_parts import PARTS, kept
 
-PROOF: Final = Path(__file__).resolve().parents[2] / ".local" / "proof" / "model.json"
+PROOF: Final = PARTS / "model.json"
 
 
 def tell_explored(case: str, exploration: Exploration, seconds: float, path: Path = PROOF) -> None:
@@ -34,10 +34,9 @@ def tell_dropped(rule: Rule, exploration: Exploration, seconds: float, path: Pat
     )
 
 
-def _tell(path: Path, part: str, row: dict[str, Any]) -> None:
+def _tell(path: Path, told: str, row: dict[str, Any]) -> None:
     """In the place of what was told of the same one before; the first field says of what."""
-    told = json.loads(path.read_text()) if path.exists() else {"explored": [], "rules_dropped": []}
     name = next(iter(row))
-    rows = {each[name]: each for each in told[part]} | {row[name]: row}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told | {part: [*rows.values()]}, indent=2) + "\n")
+    with kept(path) as part:
+        rows = {each[name]: each for each in part.get(told, [])} | {row[name]: row}
+        part[told] = [*rows.values()]

@@ -160,11 +160,18 @@ class Bounds(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A case to explore: the accounts as they begin, and the transfers."""
+    """A case to explore: the accounts as they begin, and the transfers.
+
+    `calmer`: the bounds of the transfers after the first one, where less can happen to them.
+    """
 
     accounts: Accounts
     orders: tuple[Orders, ...]
     bounds: Bounds = Bounds()
+    calmer: Bounds | None = None
+
+    def bounds_of(self, number: int) -> Bounds:
+        return self.calmer if self.calmer and number else self.bounds
 
 
 def final_status(rows: Rows) -> FinalStatus | None:

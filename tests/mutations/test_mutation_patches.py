@@ -49,4 +49,4 @@ def test_a_bug_that_was_caught_once_counts_only_while_it_is(tmp_path: Path) -> N
     proof, name = tmp_path / "mutations.json", PATCHES[0].stem
     for row in (Row("gone", "", caught=True), Row(name, "", caught=True), Row(name, "")):
         keep(row, proof)
-    assert [(row["name"], row["caught"]) for row in json.loads(proof.read_text())] == [(name, False)]
+    assert [(row["name"], row["caught"]) for row in json.loads(proof.read_text())["rows"]] == [(name, False)]

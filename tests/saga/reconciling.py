@@ -58,10 +58,11 @@ class Reconciler(Harness):
 
     participants: InternalClient | None = None
 
-    async def search(self, search: Search, *, examined: int) -> Findings:
-        """One search that looks at so many of the transfers that aren't final."""
+    async def search(self, search: Search, *, examined: int, ledger: InternalClient | None = None) -> Findings:
+        """One search that looks at so many of the transfers that aren't final. `ledger`: another ledger-api."""
         assert self.participants is not None
-        unfinished = UnfinishedTransfers(self.client, self.participants, self.participants, examined=examined)
+        ledger_api = ledger or self.participants
+        unfinished = UnfinishedTransfers(self.client, self.participants, ledger_api, examined=examined)
         rows, registry = AccountRows(self.participants), CollectorRegistry()
         return await AbandonedTransfers(self.client, unfinished, rows, registry=registry).find_abandoned_transfers(
             search

@@ -10,15 +10,22 @@ from random import Random
 from uuid import uuid4
 
 import pytest
+from free_port import free_port
+from live_server import live_server
+from prometheus_client import CollectorRegistry
 from saga.defective import Defective
 from saga.fake_participants import START_BALANCE, Fault, Name
 from saga.harness import AMOUNT, Handle, new_request, until
 from saga.reconciling import AT_ONCE, Reconciler, reconciler
+from service_runtime.app import create_app
+from service_runtime.internal_client import InternalClient
+from service_runtime.problems import Problem
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError
-from transfer_contract.names import FINISH_TRANSFER, RECONCILE_TRANSFERS, TaskQueue, finisher_id
+from transfer_contract.http import ProblemCode
+from transfer_contract.names import FINISH_TRANSFER, RECONCILE_TRANSFERS, Process, TaskQueue, finisher_id
 from transfer_contract.reconciler import Finding, ReconciliationReport, Search, SearchPosition
 from transfer_contract.steps import (
     Compensation,
@@ -32,6 +39,7 @@ from transfer_contract.steps import (
     final_status,
 )
 from transfer_contract.transfers import AbortRequest, TransferRequest, TransferResult
+from workflow_handler.abandoned import found_as
 from workflow_handler.transfer_money import TransferMoney
 
 WHOLE_ABORT = [Compensation.RECORD, Compensation.DEPOSIT, Compensation.WITHDRAW]
@@ -157,13 +165,43 @@ async def test_doors_that_were_shut_are_gone_through_a_page_at_a_time(harness: R
     lone = sorted((new_request() for _ in range(3)), key=lambda request: request.transfer_id)
     for request in lone:
         harness.books.put(request, tombstone(request, Step.RECORD))
-    position, found = SearchPosition(closed_since=datetime.now(UTC)), []
+    position, found, complete = SearchPosition(closed_since=datetime.now(UTC)), [], []
     for _ in range(5):
         findings = await harness.search(Search(position=position, grace_seconds=0, limit=10), examined=1)
         found.append([each.transfer.transfer_id for each in findings.abandoned])
+        complete.append(findings.is_complete)
         position = findings.position
     one, two, three = ([request.transfer_id] for request in lone)
     assert found == [one, two, three, [], one]
+    assert complete == [False, False, False, True, False]
+
+
+async def test_doors_that_cannot_be_read_are_left_for_the_next_search_which_says_so(harness: Reconciler) -> None:
+    position = SearchPosition(closed_since=datetime.now(UTC), shut_after="a")
+    search = Search(position=position, grace_seconds=0, limit=10)
+    async with InternalClient(Process.LEDGER_API, f"http://127.0.0.1:{free_port()}", timeout_seconds=1) as away:
+        findings = await harness.search(search, examined=10, ledger=away)
+    assert (findings.is_complete, findings.position.shut_after) == (False, "a")
+
+
+async def test_a_ledger_api_that_refuses_to_list_its_doors_is_a_defect_and_fails_the_search(
+    harness: Reconciler,
+) -> None:
+    app = create_app(Process.LEDGER_API, {}, registry=CollectorRegistry())  # it has no such list
+    async with (
+        live_server(app) as server,
+        InternalClient(Process.LEDGER_API, server.url, timeout_seconds=5) as refusing,
+    ):
+        with pytest.raises(Problem) as refused:
+            await harness.search(Search(grace_seconds=0, limit=10), examined=10, ledger=refusing)
+    assert refused.value.code is not ProblemCode.UNAVAILABLE
+
+
+def test_a_workflow_is_told_as_completed_only_where_it_was_found_so() -> None:
+    assert found_as(WorkflowExecutionStatus.COMPLETED) is Finding.COMPLETED
+    told = [found_as(status) for status in (*WorkflowExecutionStatus, None)]
+    assert told.count(Finding.COMPLETED) == 1
+    assert found_as(None) is found_as(WorkflowExecutionStatus.CONTINUED_AS_NEW) is Finding.OTHER
 
 
 async def test_a_transfer_whose_workflow_timed_out_is_finished(harness: Reconciler) -> None:

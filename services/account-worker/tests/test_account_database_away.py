@@ -56,6 +56,21 @@ def test_a_database_that_is_away_is_a_503_until_it_is_back(
     assert api.post("/accounts", json=NEW).status_code == 200
 
 
+def test_a_server_that_may_not_write_is_a_503_and_its_connection_isnt_kept(
+    postgres_server: str, small_engine: Engine, serve_api: Callable[[Engine], httpx.Client]
+) -> None:
+    """As after a failover: the connection stays read-only when the database no longer is."""
+    api = serve_api(small_engine)
+    database = sql.Identifier(make_url(str(small_engine.url)).database or "")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
+        assert_unavailable_soon(lambda: api.post("/accounts", json=NEW))
+        assert api.get("/accounts/zoe").status_code == 404
+        connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = off").format(database))
+    assert_unavailable_soon(lambda: api.post("/accounts", json=NEW))
+    assert api.post("/accounts", json=NEW).status_code == 201
+
+
 def test_lost_connections_are_replaced_before_they_are_used(
     postgres_server: str, small_engine: Engine, serve_api: Callable[[Engine], httpx.Client]
 ) -> None:

@@ -33,6 +33,7 @@ class Observing:
     """An observer without patience for what is young; its books are what a test says."""
 
     def __init__(self, client: Client, apis: tuple[InternalClient, InternalClient], live_workers: LiveWorkers) -> None:
+        self._apis, self._live_workers = apis, live_workers
         self.registry = CollectorRegistry()
         self.books: Reconciliation | Problem = BALANCED
         participants, runs = Participants(*apis), Runs(client, self.registry, timeout_seconds=5)
@@ -49,6 +50,10 @@ class Observing:
         patience = Patience(compensating_long=timedelta(seconds=1), reconcile_seconds=60)
         self.observer = AttentionObserver(looks, AttentionMetrics(self.registry), patience)
 
+    def through(self, client: Client) -> "Observing":
+        """Another observer of the same."""
+        return Observing(client, self._apis, self._live_workers)
+
     async def _reconciliation(self) -> Reconciliation:
         if isinstance(self.books, Problem):
             raise self.books
@@ -61,11 +66,12 @@ class Observing:
     async def items_of(self, transfer: TransferRequest) -> list[AttentionItem]:
         return [item for item in (await self.attention()).items if item.transfer_id == transfer.transfer_id]
 
-    async def until_item(self, transfer: TransferRequest, kind: AttentionKind) -> AttentionItem:
+    async def until_item(self, transfer: TransferRequest, kind: AttentionKind, *, detail: str = "") -> AttentionItem:
+        """The item of this kind, as soon as its detail names what it waits for."""
         async with asyncio.timeout(SOON_SECONDS):
             while True:
                 for item in await self.items_of(transfer):
-                    if item.kind is kind:
+                    if item.kind is kind and detail in item.detail:
                         return item
                 await asyncio.sleep(0.1)
 

@@ -9,6 +9,7 @@ from checker_observing import BALANCED, SOON_SECONDS, Observing, transfer_of
 from checker_proxy import proxy_to
 from checker_rows import applied
 from checker_saga import DEFECTIVE, Activities, start, take_over
+from lost_histories import without_histories
 from service_runtime.internal_client import InternalClient
 from service_runtime.problems import Problem, unavailable
 from status_checker import attention_observer
@@ -17,7 +18,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig
 from transfer_contract.attention import AttentionKind
-from transfer_contract.http import CurrencyTotals, Discrepancy, Reconciliation
+from transfer_contract.http import CurrencyTotals, Discrepancy, ProblemCode, Reconciliation
 from transfer_contract.names import PARKED_AFTER_ATTEMPTS, Process
 from transfer_contract.steps import Compensation, FailureCode, Step
 
@@ -100,8 +101,7 @@ async def test_a_compensation_that_takes_long_is_told_with_what_it_waits_for(
     activities.refusals[transfer.transfer_id, Step.RECORD] = FailureCode.LEDGER_REJECTED
     let_go = activities.hold(transfer, Compensation.DEPOSIT)
     handle = await start(client, transfer)
-    item = await observing.until_item(transfer, AttentionKind.COMPENSATING_LONG)
-    assert "deposit_compensation" in item.detail
+    await observing.until_item(transfer, AttentionKind.COMPENSATING_LONG, detail="deposit_compensation")
     assert observing.metric("oldest_compensation_age_seconds") >= 1
     let_go.set()
     await handle.result()
@@ -116,8 +116,7 @@ async def test_a_transfer_in_the_reconcilers_hands_is_told_until_it_is_done(
     databases.put(transfer, applied(Step.WITHDRAW, 0))
     let_go = activities.hold(transfer, Compensation.RECORD)
     handle = await take_over(client, transfer)
-    item = await observing.until_item(transfer, AttentionKind.FINISHING)
-    assert "record_compensation" in item.detail
+    await observing.until_item(transfer, AttentionKind.FINISHING, detail="record_compensation")
     let_go.set()
     await handle.result()
     assert await observing.items_of(transfer) == []
@@ -137,6 +136,22 @@ async def test_a_history_that_has_not_grown_is_not_read_again(
     await observing.attention()
     assert observing.metric("temporal_requests_total", call="history") == histories
     assert observing.metric("temporal_requests_total", call="describe") > described
+    await handle.terminate()
+
+
+@pytest.mark.usefixtures("saga_workers")
+async def test_while_the_history_of_an_open_run_is_not_found_it_is_not_said_that_all_is_well(
+    observing: Observing, client: Client, activities: Activities
+) -> None:
+    transfer = transfer_of()
+    activities.refusals[transfer.transfer_id, Step.RECORD] = FailureCode.LEDGER_REJECTED
+    activities.hold(transfer, Compensation.DEPOSIT)
+    handle = await start(client, transfer)
+    await observing.until_item(transfer, AttentionKind.COMPENSATING_LONG)
+    blind = observing.through(without_histories(client))
+    with pytest.raises(Problem) as unknown:
+        await blind.attention()
+    assert unknown.value.code is ProblemCode.UNAVAILABLE
     await handle.terminate()
 
 

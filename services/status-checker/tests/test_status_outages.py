@@ -10,11 +10,19 @@ import httpx
 import pytest
 from checker_databases import Databases
 from checker_rows import applied, completed_rows, request
+from checker_saga import Activities, start
 from checker_views import CheckerOf, look
 from free_port import free_port
+from lost_histories import without_histories
+from prometheus_client import CollectorRegistry
+from service_runtime.problems import Problem
 from service_runtime.temporal import lazy_client
+from status_checker.runs import Runs
 from status_checker.settings import StatusCheckerSettings
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
+from transfer_contract.names import TRANSFER_MONEY, workflow_id
 from transfer_contract.steps import Step
 from transfer_contract.transfers import TransferRequest
 
@@ -126,3 +134,37 @@ async def test_with_an_api_away_everything_that_needs_it_is_unavailable(
         await refused(checker, "/transfers?status=completed")
         await refused(checker, "/reconciliation")
         assert (await checker.get("/readyz")).json()["checks"][f"{which.removesuffix('s')}-api"] is False
+
+
+@pytest.mark.usefixtures("saga_workers")
+async def test_a_running_transfer_whose_history_is_not_found_is_unavailable_neither_missing_nor_a_defect(
+    checker_of: CheckerOf, client: Client, activities: Activities, transfer: TransferRequest
+) -> None:
+    held = activities.hold(transfer, Step.WITHDRAW)
+    handle = await start(client, transfer)
+    async with checker_of(without_histories(client)) as checker:
+        await refused(checker, f"/transfers/{transfer.transfer_id}")
+        await refused(checker, f"/transfers/{transfer.transfer_id}?wait=1&until=final")
+    held.set()
+    await handle.result()
+
+
+async def test_the_history_of_a_run_that_is_deleted_meanwhile_is_unavailable(
+    client: Client, transfer: TransferRequest
+) -> None:
+    await client.start_workflow(
+        TRANSFER_MONEY, transfer, id=workflow_id(transfer.transfer_id), task_queue="nobody-listens"
+    )
+    runs = Runs(client, CollectorRegistry(), timeout_seconds=5)
+    described = await runs.describe(workflow_id(transfer.transfer_id))
+    assert described is not None
+    execution = WorkflowExecution(workflow_id=described.id, run_id=described.run_id)
+    await client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+    )
+    async with asyncio.timeout(20):
+        while await runs.describe(workflow_id(transfer.transfer_id)) is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    with pytest.raises(Problem, match="Temporal"):
+        await runs.history(described)
+    assert await runs.newest(transfer.transfer_id) is None

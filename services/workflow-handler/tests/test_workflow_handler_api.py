@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from free_port import free_port
+from lost_histories import without_histories
 from prometheus_client import CollectorRegistry
 from saga.fake_participants import Fault
 from saga.harness import Harness, new_request, until
@@ -204,6 +205,9 @@ async def test_unreadable_rows_answer_503_unless_a_closed_run_has_the_result(tem
         assert reused.json()["code"] == "idempotency_key_reused"
         unknown = await post(world, new_order())
         assert (unknown.status_code, unknown.headers["Retry-After"]) == (503, "1")
+    async with handler_api(without_histories(temporal_client), f"http://127.0.0.1:{free_port()}") as api:
+        resultless = await post(World(api, rows, temporal_client), order)
+        assert (resultless.status_code, resultless.json()["code"]) == (503, "unavailable")
 
 
 async def test_temporal_away_answers_503_within_three_seconds() -> None:

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from psycopg.errors import DeadlockDetected, SerializationFailure
-from sqlalchemy import Connection, Engine, Row, create_engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg.errors import DeadlockDetected, ReadOnlySqlTransaction, SerializationFailure
+from sqlalchemy import Connection, Engine, Row, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 Result = TypeVar("Result")
 
 DATABASE_AWAY: Final = (OperationalError, InterfaceError, NoFreeConnection)
 """What SQLAlchemy raises where the server is gone, slow, or has no connection left: it says nothing of an outcome."""
+
+DATABASE_UNABLE: Final = (*DATABASE_AWAY, InternalError)
+"""Or where it is there and can't do its work, being read-only, for instance."""
 
 CONFLICT_ATTEMPTS: Final = 10
 """A deadlock or serialization failure rolled everything back, so the same work is simply done again."""
@@ -43,7 +47,7 @@ class Statement:
 
 def create_database_engine(url: str, *, pool_size: int) -> Engine:
     """`pool_size` connections and no more. A connection that the server lost is replaced before it is used."""
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -58,6 +62,14 @@ def create_database_engine(url: str, *, pool_size: int) -> Engine:
             "tcp_user_timeout": 10_000,
         },
     )
+    event.listen(engine, "handle_error", _leave_what_is_read_only)
+    return engine
+
+
+def _leave_what_is_read_only(context: ExceptionContext) -> None:
+    """A session that may not write, as after a failover, would stay so when the database no longer is."""
+    if isinstance(context.original_exception, ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 def in_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:

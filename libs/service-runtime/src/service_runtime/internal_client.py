@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from transfer_contract.http import ProblemCode, ProblemDetails
 from transfer_contract.names import Process
 
+from service_runtime.closed_connections import ClosedConnections
 from service_runtime.problems import Problem, unavailable
 from service_runtime.request_id import HEADER, current_request_id
 from service_runtime.streams import SILENCE_SECONDS
@@ -28,10 +29,11 @@ class InternalClient:
     def __init__(self, process: Process, base_url: str, *, timeout_seconds: float, pool_size: int = POOL_SIZE) -> None:
         self._process = process
         self._timeout_seconds = timeout_seconds
+        limits = httpx.Limits(max_connections=pool_size, max_keepalive_connections=POOL_SIZE)
         self._http = httpx.AsyncClient(
             base_url=base_url,
             timeout=timeout_seconds,
-            limits=httpx.Limits(max_connections=pool_size, max_keepalive_connections=POOL_SIZE),
+            transport=ClosedConnections(httpx.AsyncHTTPTransport(limits=limits)),
             event_hooks={"request": [_pass_request_id_on]},
         )
 

@@ -73,6 +73,16 @@ def is_away(error: RPCError) -> bool:
     return error.status in _AWAY
 
 
+def has_no_history(error: RPCError) -> bool:
+    """True where the server doesn't find the history of a run that it has just described.
+
+    By a run's id that is INVALID_ARGUMENT, "may have passed retention period". It says so of runs that somebody is
+    deleting, and for a moment of runs that nobody has deleted (seen while its database was slow): so it isn't known
+    whether the run is forgotten.
+    """
+    return error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
+
+
 async def ask_temporal(call: Callable[[], Awaitable[Answer]], *, timeout_seconds: float) -> Answer:
     """Runs one or more Temporal calls within a deadline. Raises `Problem(unavailable)` where the server is away."""
     try:

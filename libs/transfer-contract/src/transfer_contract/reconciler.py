@@ -23,6 +23,8 @@ class Finding(StrEnum):
     """Deleted, or past the retention period."""
     STUCK = "stuck"
     """Open, but one workflow task after the other fails."""
+    OTHER = "other"
+    """Not open, by a status that isn't known here."""
 
 
 class Abandoned(Payload):
@@ -71,7 +73,7 @@ class Findings(Payload):
     carried: int = 0
     under_way: tuple[str, ...] = ()
     is_complete: bool = True
-    """False where there is more than one answer holds: the next search has the rest."""
+    """False where there is more than one answer holds, or the ledger was away: the next search has the rest."""
     position: SearchPosition = SearchPosition()
 
 

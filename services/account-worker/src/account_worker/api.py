@@ -6,7 +6,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from service_runtime.database import DATABASE_AWAY, in_transaction
+from service_runtime.database import DATABASE_UNABLE, in_transaction
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
 from transfer_contract.http import (
@@ -44,7 +44,7 @@ def add_routes(app: FastAPI, engine: Engine, faults: Faults) -> None:
     app.include_router(transfers_router(engine, faults))
     app.include_router(batches_router(engine))
     app.include_router(reconciliation_router(engine))
-    for error in (AccountError, *DATABASE_AWAY):
+    for error in (AccountError, *DATABASE_UNABLE):
         app.add_exception_handler(error, _on_error)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse
-from service_runtime.database import DATABASE_AWAY
+from service_runtime.database import DATABASE_UNABLE
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
 from transfer_contract.http import (
@@ -32,7 +32,7 @@ def add_routes(app: FastAPI, engine: Engine) -> None:
     app.include_router(transfers_router(engine))
     app.include_router(accounts_router(engine))
     app.include_router(reconciliation_router(engine))
-    for error in DATABASE_AWAY:
+    for error in DATABASE_UNABLE:
         app.add_exception_handler(error, _on_database_away)
 
 

@@ -71,7 +71,7 @@ class Carriers:
         self._batches: dict[str, asyncio.Future[WorkflowExecutionDescription | None]] = {}
 
     async def of(self, transfer_id: str) -> Carried:
-        """One description, a second one where the transfer's own workflow doesn't go on. Raises RPCError."""
+        """One description, a second one where the transfer's own workflow doesn't go on. Raises RPCError, `Problem`."""
         batch_id = batch_of(transfer_id)
         own = await self._in_batch(transfer_id, batch_workflow_id(batch_id), is_finisher=False) if batch_id else None
         own = own or await self._carrier(workflow_id(transfer_id), is_finisher=False)
@@ -130,7 +130,7 @@ class Carriers:
         known = self._histories.get(run_id)
         if known is not None and known[0] == run.history_length:
             return known[1]
-        events = await self._runs.history(run) or ()
+        events = await self._runs.history(run)
         self._histories[run_id] = (run.history_length, events)
         return events
 

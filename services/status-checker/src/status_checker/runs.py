@@ -7,7 +7,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 from service_runtime.carrying import carries, is_open
-from service_runtime.temporal import ask_temporal
+from service_runtime.problems import unavailable
+from service_runtime.temporal import ask_temporal, has_no_history
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
@@ -112,8 +113,6 @@ class Runs:
         if description is None or memo is None:
             return None
         history = await self.history(description)
-        if history is None:
-            return None
         return Run(
             transfer=memo.transfer,
             result=read_result(history),
@@ -135,17 +134,19 @@ class Runs:
         try:
             return await self._handle(workflow).describe()
         except RPCError as error:
-            _raise_unless_not_found(error)
-            return None
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
 
-    async def history(self, run: WorkflowExecutionDescription) -> Sequence[HistoryEvent] | None:
-        """All events of the run; None where Temporal has forgotten it meanwhile. Raises RPCError."""
+    async def history(self, run: WorkflowExecutionDescription) -> Sequence[HistoryEvent]:
+        """All events of the run. Raises RPCError, `Problem(unavailable)` where it has none: the next look will tell."""
         self._requests.labels("history").inc()
         try:
             return (await self._handle(run.id, run.run_id).fetch_history()).events
         except RPCError as error:
-            _raise_unless_not_found(error)
-            return None
+            if has_no_history(error):
+                raise unavailable("Temporal") from error
+            raise
 
     def _handle(self, workflow: str, run_id: str | None = None) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(workflow, run_id=run_id)
@@ -164,8 +165,3 @@ def _without_heartbeat(activity: PendingActivityInfo) -> PendingActivityInfo:
     activity.ClearField("heartbeat_details")
     activity.ClearField("last_heartbeat_time")
     return activity
-
-
-def _raise_unless_not_found(error: RPCError) -> None:
-    if error.status is not RPCStatusCode.NOT_FOUND:
-        raise error

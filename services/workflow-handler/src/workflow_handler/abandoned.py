@@ -31,7 +31,8 @@ from workflow_handler.unfinished import Batch, UnfinishedBatches, UnfinishedTran
 LOOKS_AT_ONCE: Final = 20
 """Descriptions that Temporal is asked for side by side: clients' requests come first."""
 
-_FOUND_CLOSED: Final = {
+_FINDINGS: Final = {
+    WorkflowExecutionStatus.COMPLETED: Finding.COMPLETED,
     WorkflowExecutionStatus.TERMINATED: Finding.TERMINATED,
     WorkflowExecutionStatus.FAILED: Finding.FAILED,
     WorkflowExecutionStatus.TIMED_OUT: Finding.TIMED_OUT,
@@ -94,13 +95,18 @@ class AbandonedTransfers(ReconcilerActivities):
         batches = await self._judge_batches(search, now, found)
         await self._judge_all(self._unfinished.by_closed_runs(search, now), found)
         await self._judge_all(self._unfinished.by_reported_problems(), found)
-        position = search.position  # where there is more than the limit, all is looked for again
-        if not found.is_full:
-            page, shut = await self._unfinished.by_rows(search, now), await self._unfinished.by_shut_doors(search)
-            await self._judge({**page.transfers, **shut.transfers}, found)
-            if not found.is_full:
-                position = SearchPosition(closed_since=now, after=page.after, shut_after=shut.after)
-        return self._told(found, position.model_copy(update={"batches_after": batches.after}))
+        batches_after = {"batches_after": batches.after}
+        if found.is_full:
+            return self._told(found, search.position.model_copy(update=batches_after), is_complete=False)
+        page, shut = await self._unfinished.by_rows(search, now), await self._unfinished.by_shut_doors(search)
+        await self._judge({**page.transfers, **shut.transfers}, found)
+        if found.is_full:  # there is more than the limit: all transfers are looked for again
+            return self._told(found, search.position.model_copy(update=batches_after), is_complete=False)
+        position = SearchPosition(
+            closed_since=now, after=page.after, shut_after=shut.after, batches_after=batches.after
+        )
+        is_complete = page.after is None and shut.is_read and not shut.after and not batches.after
+        return self._told(found, position, is_complete=is_complete)
 
     async def _judge_batches(self, search: Search, now: datetime, found: _Found) -> UnfinishedBatches:
         """All transfers of a batch together: whoever carries it carries them."""
@@ -144,7 +150,9 @@ class AbandonedTransfers(ReconcilerActivities):
         if known is not None and known.final_status is not None:
             return _Verdict.FINAL
         return Abandoned(
-            transfer=known.transfer if known else transfer, found=_finding(run), has_rows=known is not None
+            transfer=known.transfer if known else transfer,
+            found=_found(run),
+            has_rows=known is not None,
         )
 
     async def _verdict_on_batch(self, batch_id: str) -> _Verdict | AbandonedBatch:
@@ -156,9 +164,9 @@ class AbandonedTransfers(ReconcilerActivities):
         if finisher is not None and is_open(finisher):
             return _Verdict.UNDER_WAY
         left = await self._unfinished.left_of(batch_id)
-        return AbandonedBatch(batch_id=batch_id, found=_finding(run), transfers=left) if left else _Verdict.FINAL
+        return AbandonedBatch(batch_id=batch_id, found=_found(run), transfers=left) if left else _Verdict.FINAL
 
-    def _told(self, found: _Found, position: SearchPosition) -> Findings:
+    def _told(self, found: _Found, position: SearchPosition, *, is_complete: bool) -> Findings:
         for each in found.abandoned:
             self._counter.labels(each.found).inc()
         for batch in found.abandoned_batches:
@@ -168,12 +176,15 @@ class AbandonedTransfers(ReconcilerActivities):
             batches=tuple(found.abandoned_batches),
             carried=len(found.judged_as(_Verdict.CARRIED)),
             under_way=tuple(found.judged_as(_Verdict.UNDER_WAY)),
-            is_complete=not found.is_full and position.after is None and not position.batches_after,
+            is_complete=is_complete,
             position=position,
         )
 
 
-def _finding(run: WorkflowExecutionDescription | None) -> Finding:
-    if run is None or run.status is None:
-        return Finding.FORGOTTEN
-    return _FOUND_CLOSED.get(run.status, Finding.COMPLETED)
+def _found(run: WorkflowExecutionDescription | None) -> Finding:
+    return found_as(run.status) if run else Finding.FORGOTTEN
+
+
+def found_as(status: WorkflowExecutionStatus | None) -> Finding:
+    """Of a run that doesn't carry its transfer, or its batch."""
+    return _FINDINGS.get(status, Finding.OTHER) if status else Finding.OTHER

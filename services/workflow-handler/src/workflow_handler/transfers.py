@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from service_runtime.carrying import describe, is_open
 from service_runtime.problems import Problem
 from service_runtime.request_id import current_request_id
+from service_runtime.temporal import has_no_history
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
@@ -150,10 +151,19 @@ class Transfers:
             raise self._rows.unreadable()
         first = await _memo(run)
         _must_be_same(order, first.fingerprint)
-        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=TransferResult)
-        if (await handle.result()).status is None:
+        if not await self._has_final_result(run):
             raise self._rows.unreadable()
         return _replayed(first.transfer)
+
+    async def _has_final_result(self, run: WorkflowExecutionDescription) -> bool:
+        """False also where the server doesn't find its history any more."""
+        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=TransferResult)
+        try:
+            return (await handle.result()).status is not None
+        except RPCError as error:
+            if has_no_history(error):
+                return False
+            raise
 
     async def _runs_of(self, transfer_id: str) -> list[WorkflowExecutionDescription]:
         """All that may have a step of this transfer's parked: its own, the reconciler's, its batch's."""

@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.batches import Batch as OrderedBatch
 from transfer_contract.batches import BatchProgress
-from transfer_contract.http import Page, TransferCursor, TransferIds, TransferRows
+from transfer_contract.http import Page, ProblemCode, TransferCursor, TransferIds, TransferRows
 from transfer_contract.names import FINISH_TRANSFER, TRANSFER_MONEY
 from transfer_contract.reconciler import Search
 from transfer_contract.transfers import TransferMemo, TransferRequest
@@ -54,10 +54,11 @@ class UnfinishedBatches:
 
 @dataclass(frozen=True)
 class ShutPage:
-    """`after` is where the list goes on, empty at its end."""
+    """`after` is where the list goes on, empty at its end. Not `is_read`: the ledger-api was away."""
 
     transfers: Batch
     after: str
+    is_read: bool = True
 
 
 class UnfinishedTransfers:
@@ -103,14 +104,16 @@ class UnfinishedTransfers:
     async def by_shut_doors(self, search: Search) -> ShutPage:
         """Transfers with a tombstone in the ledger and no accounts row: who began to undo them may be forgotten, too.
 
-        None where the ledger-api is away: they can wait, for nothing of them has moved.
+        Where the ledger-api is away they aren't read: they can wait, for nothing of them has moved.
         """
         after = search.position.shut_after
         query: Query = {"after": after, "limit": self._examined}
         try:
             page = await self._ledger_api.get("/transfers/shut", Page[TransferRequest], query=query)
-        except Problem:
-            return ShutPage({}, after)
+        except Problem as problem:
+            if problem.code is not ProblemCode.UNAVAILABLE:
+                raise
+            return ShutPage({}, after, is_read=False)
         asked = TransferIds(transfer_ids=[transfer.transfer_id for transfer in page.items])
         known = {*(await self._account_api.post("/transfers/known", TransferIds, body=asked)).transfer_ids}
         lone = {each.transfer_id: each for each in page.items if each.transfer_id not in known}
