@@ -2,14 +2,24 @@
 
 import time
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+from account_worker.activities import AccountStepActivities
+from account_worker.batch_activities import AccountBatchStepActivities
+from account_worker.batches import store_batch
+from account_worker.demo_faults import DemoFaults
 from account_worker.main import MIGRATIONS
+from prometheus_client import CollectorRegistry
 from psycopg import sql
-from service_runtime.database import create_database_engine, migrate
+from service_runtime.database import create_database_engine, in_transaction, migrate
 from sqlalchemy import Engine, make_url
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from transfer_contract.batches import BatchItem, BatchItems, BatchOrder
+from transfer_contract.steps import Decision
 
 NEW = {"id": "zoe", "owner": "Zoe", "currency": "CHF"}
 SOON_SECONDS = 3
@@ -69,6 +79,28 @@ def test_a_server_that_may_not_write_is_a_503_and_its_connection_isnt_kept(
         connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = off").format(database))
     assert_unavailable_soon(lambda: api.post("/accounts", json=NEW))
     assert api.post("/accounts", json=NEW).status_code == 201
+
+
+def test_a_server_that_may_not_write_fails_a_whole_list_and_its_connection_isnt_kept(
+    postgres_server: str, small_engine: Engine
+) -> None:
+    """Nothing is said of a single transfer of the batch, and the next attempt finds the server as it is then."""
+    item = BatchItem(source_account="zoe", destination_account="ben", amount_minor=100, currency="CHF")
+    order = BatchOrder(batch_id=str(uuid4()), transfers=[item] * 3)
+    in_transaction(small_engine, lambda connection: store_batch(connection, order))
+    small_engine.dispose()
+    single = AccountStepActivities(small_engine, DemoFaults(small_engine), CollectorRegistry())
+    many = AccountBatchStepActivities(small_engine, DemoFaults(small_engine), single.guards)
+    items = BatchItems(batch_id=order.batch_id, positions=((1, 3),))
+    database = sql.Identifier(make_url(str(small_engine.url)).database or "")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
+        with pytest.raises(ApplicationError) as refused:
+            ActivityEnvironment().run(many.withdraw_many, items)
+        assert refused.value.type == "database_unavailable"
+        connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = off").format(database))
+    [decided] = ActivityEnvironment().run(many.withdraw_many, items).decided
+    assert (decided.decision, decided.positions) == (Decision.REJECTED, ((1, 3),))  # nobody has these accounts
 
 
 def test_lost_connections_are_replaced_before_they_are_used(

@@ -81,7 +81,8 @@ def decide_apart(
 ) -> tuple[dict[str, Answer], dict[str, StepError]]:
     """`work` on all of them in one transaction, or in smaller ones where the database refuses what one of them does.
 
-    Answers and errors by transfer id. Raises where the database is away: that says nothing about a single one.
+    Answers and errors by transfer id. Raises where the database is away, or not to be written to: that says nothing
+    about a single one.
     """
     if not asked:
         return {}, {}
@@ -90,6 +91,8 @@ def decide_apart(
     except DATABASE_AWAY as error:
         raise ApplicationError("the database doesn't answer", type="database_unavailable") from error
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise ApplicationError("the database can't be written to", type="database_unavailable") from error
         if len(asked) == 1:
             structlog.get_logger().error("the database refused a step", transfer_id=asked[0], error=str(error.orig))
             return {}, {asked[0]: StepError(code="database_error", detail="the database refused the step")}
