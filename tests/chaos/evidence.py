@@ -51,11 +51,12 @@ async def keep_everything(folder: Path, found: list[Violation], system: ChaosSys
 
 
 def _workflows_of(transfer_id: str) -> Iterator[str]:
+    """Also its batch's; some of what is wrong is told of a batch by the batch's own id."""
     yield workflow_id(transfer_id)
     yield finisher_id(transfer_id)
-    if batch_id := batch_of(transfer_id):
-        yield batch_workflow_id(batch_id)
-        yield batch_finisher_id(batch_id)
+    batch_id = batch_of(transfer_id) or transfer_id
+    yield batch_workflow_id(batch_id)
+    yield batch_finisher_id(batch_id)
 
 
 def _dump(folder: Path, url: str) -> None:

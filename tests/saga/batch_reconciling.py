@@ -34,6 +34,8 @@ class BatchReconciler(BatchHarness):
     """A harness whose workflow worker searches, too. `reconcile` is a run by hand."""
 
     searching: AbandonedTransfers | None = None
+    more_after: str | None = None
+    """Where the list of unfinished batches goes on."""
 
     def _workflow_worker(self) -> Worker:
         assert self.searching is not None
@@ -96,7 +98,8 @@ def participants_api(harness: BatchReconciler) -> FastAPI:
     @app.get("/transfer-batches/unfinished")
     async def unfinished() -> Page[Batch]:
         is_unfinished = harness.batch is not None and harness.fake.unfinished(harness.fake.total)
-        return Page(items=[harness.batch] if harness.batch and is_unfinished else [])
+        items = [harness.batch] if harness.batch and is_unfinished else []
+        return Page(items=items, next_cursor=harness.more_after)
 
     @app.get("/transfer-batches/{batch_id}")
     async def progress(batch_id: str) -> BatchProgress:

@@ -107,6 +107,17 @@ async def test_a_large_batch_is_finished_in_chunks_within_one_run(harness: Batch
     assert harness.ends() == [COMPENSATED] * 2_500
 
 
+@pytest.mark.parametrize("more_after", [None, "a"])
+async def test_batches_that_were_not_looked_at_are_left_for_the_next_search_which_says_so(
+    harness: BatchReconciler, more_after: str | None
+) -> None:
+    harness.store(2)
+    harness.more_after = more_after
+    report = await harness.reconcile()
+    assert (report.is_complete, report.position.batches_after) == (more_after is None, more_after or "")
+    assert harness.ends() == [COMPENSATED] * 2
+
+
 async def test_a_batch_on_its_way_is_left_alone(harness: BatchReconciler) -> None:
     harness.fake.plan(Step.DEPOSIT, Fault.WAITS, attempts=1)
     handle = await harness.start(4)
