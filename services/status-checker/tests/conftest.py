@@ -43,6 +43,7 @@ def databases(all_databases: Databases) -> Databases:
     """Shared by all tests, which keep apart by their transfers; both answer again at the start of each."""
     for database in (all_databases.accounts, all_databases.ledger):
         database.is_away = False
+        database.may_answer.set()
         database.called.clear()
     return all_databases
 
