@@ -275,7 +275,7 @@ def test_an_ordinary_user_needs_no_more_than_the_clone(programs: Path) -> None:
         os.chown(path, owner.pw_uid, owner.pw_gid)
     ordinary = new_stack(folder / "local", folder / "programs")
     try:
-        run_as(owner, up_command(ordinary, folder / "programs"))
+        run_as(owner, up_command(ordinary, folder / "programs"), home=folder)
         assert {Path(f"/proc/{pid}").stat().st_uid for pid in leftovers.find(folder / "local")} == {owner.pw_uid}
     except PermissionError:
         pytest.skip(f"{sys.executable} can't be run by {owner.pw_name}")
@@ -284,11 +284,12 @@ def test_an_ordinary_user_needs_no_more_than_the_clone(programs: Path) -> None:
         shutil.rmtree(folder)
 
 
-def run_as(owner: pwd.struct_passwd, command: list[str]) -> None:
+def run_as(owner: pwd.struct_passwd, command: list[str], *, home: Path) -> None:
     if owner.pw_uid == os.geteuid():
         subprocess.run(command, cwd=LOCAL, check=True)
     else:
-        subprocess.run(command, cwd=LOCAL, check=True, user=owner.pw_uid, group=owner.pw_gid, extra_groups=[])
+        own = {**os.environ, "HOME": str(home)}
+        subprocess.run(command, cwd=LOCAL, check=True, env=own, user=owner.pw_uid, group=owner.pw_gid, extra_groups=[])
 
 
 def up_command(stack: Stack, programs: Path) -> list[str]:

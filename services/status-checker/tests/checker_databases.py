@@ -40,13 +40,18 @@ _LOOK_SECONDS = 0.05
 
 
 class Database:
-    """One participant's rows. `called` counts its requests by path; while `is_away` it answers 503."""
+    """One participant's rows. `called` counts its requests by path; while `is_away` it answers 503.
+
+    It looks at its rows, and answers, once it `may_answer`.
+    """
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.requests: dict[str, TransferRequest] = {}
         self.rows: dict[str, dict[Step, StepRow]] = {}
         self.is_away = False
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.called: Counter[str] = Counter()
 
     def clear(self) -> None:
@@ -215,6 +220,7 @@ def _app(database: Database) -> tuple[FastAPI, APIRouter]:
         database.called[request.url.path] += 1
         if database.is_away:
             raise unavailable(database.process)
+        await database.may_answer.wait()
 
     router = APIRouter(dependencies=[Depends(is_there)])
 

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,7 @@ def databases(all_databases: Databases) -> Databases:
     """Shared by all tests, which keep apart by their transfers; both answer again at the start of each."""
     for database in (all_databases.accounts, all_databases.ledger):
         database.is_away = False
+        database.may_answer.set()
         database.called.clear()
     return all_databases
 
@@ -71,11 +72,19 @@ async def live_workers(client: Client) -> AsyncIterator[LiveWorkers]:
 
 @pytest.fixture(scope="session")
 def checker_of(apis: tuple[str, str], live_workers: LiveWorkers) -> CheckerOf:
-    """A status-checker with its own idea of where Temporal and the participants are."""
+    """A status-checker with its own idea of where Temporal and the participants are.
+
+    Without its observer it asks nothing by itself, so that a test can count what it asks.
+    """
 
     @asynccontextmanager
     async def make(
-        temporal: Client, *, accounts: str = apis[0], ledger: str = apis[1], timeout_seconds: float = 1.5
+        temporal: Client,
+        *,
+        accounts: str = apis[0],
+        ledger: str = apis[1],
+        timeout_seconds: float = 1.5,
+        observes: bool = True,
     ) -> AsyncIterator[httpx.AsyncClient]:
         settings = StatusCheckerSettings(
             account_api_url=accounts, ledger_api_url=ledger, temporal_timeout_seconds=timeout_seconds
@@ -87,7 +96,7 @@ def checker_of(apis: tuple[str, str], live_workers: LiveWorkers) -> CheckerOf:
             app, observer = build_app(settings, temporal, live_workers, account_client, ledger_client)
             async with (
                 serving(app) as url,
-                beside(observer.keep_observing()),
+                beside(observer.keep_observing()) if observes else nullcontext(),
                 httpx.AsyncClient(base_url=url, timeout=40) as http,
             ):
                 yield http
@@ -105,6 +114,18 @@ async def shared_checker(client: Client, checker_of: CheckerOf) -> AsyncIterator
 def checker(shared_checker: httpx.AsyncClient, databases: Databases) -> httpx.AsyncClient:
     """A client of the status-checker under test."""
     return shared_checker
+
+
+@pytest.fixture(scope="session")
+async def shared_unobserving_checker(client: Client, checker_of: CheckerOf) -> AsyncIterator[httpx.AsyncClient]:
+    async with checker_of(client, observes=False) as http:
+        yield http
+
+
+@pytest.fixture
+def unobserving_checker(shared_unobserving_checker: httpx.AsyncClient, databases: Databases) -> httpx.AsyncClient:
+    """As `checker`, but without its observer."""
+    return shared_unobserving_checker
 
 
 @pytest.fixture

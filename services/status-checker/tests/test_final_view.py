@@ -152,6 +152,10 @@ def test_a_deposit_compensated_after_the_withdraw_is_what_finished_the_transfer(
             [tombstone(Step.RECORD, 2), tombstone(Step.DEPOSIT, 3)],
         ),
         (
+            [rejected(Step.WITHDRAW, 3, FailureCode.UNKNOWN_ACCOUNT)],
+            [tombstone(Step.RECORD, 1), tombstone(Step.DEPOSIT, 2)],
+        ),
+        (
             [tombstone(Step.RECORD, 1), tombstone(Step.WITHDRAW, 3, failure(FailureCode.CANCELLED, Step.DEPOSIT))],
             [tombstone(Step.DEPOSIT, 60)],
         ),
@@ -165,6 +169,7 @@ def test_a_deposit_compensated_after_the_withdraw_is_what_finished_the_transfer(
     ],
     ids=[
         "rejected, then cancelled",
+        "cancelled by a reconciler, then rejected, as its own run has heard",
         "compensated while the deposit's compensation is parked",
         "a late deposit, compensated while its compensation is parked",
         "a later run of a transfer whose door the deposit had shut",
@@ -172,7 +177,7 @@ def test_a_deposit_compensated_after_the_withdraw_is_what_finished_the_transfer(
         "a later run of a transfer whose door the deposit's guard had shut",
     ],
 )
-def test_a_row_that_comes_after_the_end_changes_nothing(rows: list[StepRow], late: list[StepRow]) -> None:
+def test_a_row_that_the_end_does_not_rest_on_changes_nothing(rows: list[StepRow], late: list[StepRow]) -> None:
     transfer = request()
     assert final_view(transfer, [*rows, *late]) == final_view(transfer, rows)
 

@@ -35,7 +35,7 @@ Outage = Callable[[Proxy], AbstractAsyncContextManager[None]]
 @pytest.fixture
 async def own_checker(checker_of: CheckerOf, client: Client, databases: Databases) -> AsyncIterator[httpx.AsyncClient]:
     """One that nobody else has asked anything."""
-    async with checker_of(client) as http:
+    async with checker_of(client, observes=False) as http:
         yield http
 
 

@@ -87,8 +87,8 @@ class Listed:
 
 
 @pytest.fixture
-async def listed(checker: httpx.AsyncClient, databases: Databases, client: Client) -> AsyncIterator[Listed]:
-    listed = Listed(checker, databases, client)
+async def listed(unobserving_checker: httpx.AsyncClient, databases: Databases, client: Client) -> AsyncIterator[Listed]:
+    listed = Listed(unobserving_checker, databases, client)
     yield listed
     for each in listed.started:
         await client.get_workflow_handle(each).terminate()

@@ -348,6 +348,23 @@ async def test_a_workflow_that_is_no_transfer_is_not_found(checker: httpx.AsyncC
     await stranger.terminate()
 
 
+async def test_a_transfer_that_ends_between_the_two_databases_answers_is_told_whole(
+    unobserving_checker: httpx.AsyncClient, databases: Databases, transfer: TransferRequest
+) -> None:
+    """The ledger has answered before the record, the accounts after the release."""
+    path = f"/transfers/{transfer.transfer_id}"
+    databases.put(transfer, *completed_rows()[:2])
+    databases.accounts.may_answer.clear()
+    asking = asyncio.create_task(unobserving_checker.get(path))
+    await asyncio.sleep(0.5)
+    assert databases.ledger.called[path] == 1
+    databases.put(transfer, *completed_rows())
+    databases.accounts.may_answer.set()
+    told = await asking
+    assert told.json()["status"] == "completed"
+    assert told.content == (await unobserving_checker.get(path)).content
+
+
 async def test_rows_that_only_the_ledger_has_are_told_too(checker: httpx.AsyncClient, databases: Databases) -> None:
     """A reconciler shut the door and was killed before it had undone anything."""
     transfer = request(created_at=datetime.now(UTC) - timedelta(days=400))

@@ -70,10 +70,13 @@ def _counts(row: StepRow, rows: Mapping[Step, StepRow], status: FinalStatus, fin
     """False for what came after the end: a tombstone, or a deposit that its guard shut. Final is final in every field.
 
     A compensated transfer's door was shut before anything was undone (rule 6), whatever the ledger's clock says; or
-    else by the deposit, and a tombstone of the record is a later run's.
+    else by the deposit, and a tombstone of the record is a later run's. A rejected one is its withdraw alone, which
+    is all that its own run hears.
     """
     if row.decision is not Decision.CANCELLED:
         return True
+    if status is FinalStatus.REJECTED:
+        return False
     if row.step is Step.RECORD and status is FinalStatus.COMPENSATED:
         return not _deposit_shut_the_door(rows)
     return row.finished_at <= finished_at

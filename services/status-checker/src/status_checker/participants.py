@@ -12,7 +12,7 @@ from transfer_contract.http import Account, Page, ProblemCode, TransferIds, Tran
 from transfer_contract.steps import StepRow
 from transfer_contract.transfers import TransferRequest, TransferView
 
-from status_checker.final_view import final_view
+from status_checker.final_view import are_complete, final_view
 
 ACCOUNTS: Final = 50
 """As many as a page shows at first."""
@@ -56,6 +56,8 @@ class Participants:
         if isinstance(accounts, Problem):
             raise accounts
         is_final = accounts is not None and accounts.final_status is not None
+        if is_final and not _are_of_one_time(accounts, ledger):
+            ledger = await _rows(self._ledger_api, transfer_id)
         if isinstance(ledger, Problem):
             if is_final:
                 raise ledger
@@ -112,6 +114,11 @@ class Participants:
         answer = await self._ledger_api.post("/transfers/query", Page[TransferRows], body=asked)
         ledger = {known.transfer.transfer_id: known for known in answer.items}
         return [_joined(known, ledger.get(known.transfer.transfer_id), is_final=True) for known in final]
+
+
+def _are_of_one_time(final: TransferRows | None, ledger: TransferRows | Problem | None) -> bool:
+    """False where the ledger may have answered before the transfer ended, and the accounts after it."""
+    return final is None or isinstance(ledger, Problem) or are_complete([*final.rows, *(ledger.rows if ledger else ())])
 
 
 async def _rows(api: InternalClient, transfer_id: str) -> TransferRows | Problem | None:
