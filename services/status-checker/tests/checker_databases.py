@@ -76,7 +76,7 @@ class Database:
         )
 
     def all(self) -> list[TransferRows]:
-        found = [known for known in map(self.find, self.requests) if known is not None]
+        found = [known for known in map(self.find, [*self.requests]) if known is not None]
         return sorted(found, key=_position, reverse=True)
 
 
