@@ -39,7 +39,7 @@ Item = TypeVar("Item")
 class Database:
     """One participant's rows. `called` counts its requests by path; while `is_away` it answers 503.
 
-    It looks at its rows, and answers, once it `may_answer`.
+    It looks at its rows, and answers, once it `may_answer`: in threads, while tests write.
     """
 
     def __init__(self, process: Process) -> None:
@@ -65,7 +65,7 @@ class Database:
     def find(self, transfer_id: str) -> TransferRows | None:
         if transfer_id not in self.requests:
             return None
-        rows = list(self.rows[transfer_id].values())
+        rows = list(self.rows.get(transfer_id, {}).values())
         status = final_status(rows) if self.process is Process.ACCOUNT_API else None
         finished_at = max(row.finished_at for row in rows) if status else None
         return TransferRows(
@@ -73,7 +73,7 @@ class Database:
         )
 
     def all(self) -> list[TransferRows]:
-        found = [known for known in map(self.find, self.requests) if known is not None]
+        found = [known for known in map(self.find, [*self.requests]) if known is not None]
         return sorted(found, key=_position, reverse=True)
 
 
