@@ -42,7 +42,7 @@ _LOOK_SECONDS = 0.05
 class Database:
     """One participant's rows. `called` counts its requests by path; while `is_away` it answers 503.
 
-    It looks at its rows, and answers, once it `may_answer`.
+    It looks at its rows, and answers, once it `may_answer`: in threads, while tests write.
     """
 
     def __init__(self, process: Process) -> None:

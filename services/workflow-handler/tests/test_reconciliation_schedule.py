@@ -77,7 +77,8 @@ async def test_a_scheduled_run_goes_on_where_the_one_before_it_ended(client: Cli
     first, second, third = recording.searches[:3]
     assert first.position.closed_since is None
     assert [second.position, third.position] == [found.position for found in recording.findings[:2]]
-    listed = [run async for run in client.list_workflows(f"WorkflowType = '{RECONCILE_TRANSFERS}'")]
+    its_own = f"WorkflowType = '{RECONCILE_TRANSFERS}' AND TemporalScheduledById = '{RECONCILIATION_SCHEDULE}'"
+    listed = [run async for run in client.list_workflows(its_own)]
     assert {run.id.startswith(RECONCILIATION_SCHEDULE) for run in listed} == {True}
 
 
