@@ -1,15 +1,20 @@
 """`POST /transfer-batches` and what tells of a batch, against the contract."""
 
+import asyncio
 import csv
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import httpx
 import pytest
+from gateway.batch_bodies import LINES_TOLD, judge_batch
 from gateway_client import GatewayClient
+from held_bodies import HeldBodies
 from internal_api_fakes import World
-from transfer_contract.batches import MAX_TRANSFERS, transfer_id_in
+from service_runtime.problems import Problem
+from transfer_contract.batches import MAX_TRANSFERS, ORDERS_AT_ONCE, transfer_id_in
 from transfer_contract.identity import batch_id_from_key
 from transfer_contract.names import Process
 
@@ -196,6 +201,48 @@ async def test_bodies_that_are_no_batch(client: httpx.AsyncClient, body: bytes, 
 async def test_other_media_types_are_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/transfer-batches", content="x", headers={"Content-Type": "text/plain"})
     assert answer.status_code == 415
+
+
+HOSTILE = {
+    "CSV of short lines": (f"{HEADER}\n" + "a\n" * 60_000, "text/csv"),
+    "CSV of many columns": ("," * 200_000, "text/csv"),
+    "JSON of empty lists": ('{"transfers": [' + "[]," * 60_000 + "[]]}", "application/json"),
+    "JSON of unknown fields": (
+        json.dumps({"transfers": [{f"f{number}": 1 for number in range(40)}] * 1_000}),
+        "application/json",
+    ),
+    "JSON of many fields": (json.dumps({"transfers": [{f"f{n}": 1 for n in range(20_000)}]}), "application/json"),
+    "JSON without transfers": (json.dumps({f"f{number}": 1 for number in range(20_000)}), "application/json"),
+}
+
+
+@pytest.mark.parametrize(("body", "media_type"), HOSTILE.values(), ids=HOSTILE)
+def test_judging_a_hostile_body_takes_no_more_than_forty_times_its_size(body: str, media_type: str) -> None:
+    """What an empty list takes in Python for its three bytes, and a bit."""
+    given = body.encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(Problem) as refused:
+            judge_batch(given, is_csv=media_type == "text/csv", demo_faults=False)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(refused.value.errors) <= LINES_TOLD * 50
+    assert most < 40 * len(given)
+
+
+async def test_no_more_orders_are_read_than_are_taken_in_side_by_side(client: httpx.AsyncClient) -> None:
+    bodies = HeldBodies(json.dumps({"transfers": [transfer()]}).encode())
+
+    async def post() -> int:
+        headers = {"Content-Type": "application/json"}
+        return (await client.post("/transfer-batches", content=bodies.body(), headers=headers)).status_code
+
+    posts = [asyncio.create_task(post()) for _ in range(ORDERS_AT_ONCE + 2)]
+    await bodies.settle()
+    assert bodies.begun == ORDERS_AT_ONCE
+    bodies.let_go()
+    assert await asyncio.gather(*posts) == [202] * len(posts)
 
 
 async def test_ten_thousand_transfers_are_one_batch_and_one_more_is_not(client: httpx.AsyncClient) -> None:

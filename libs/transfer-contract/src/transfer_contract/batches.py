@@ -23,6 +23,9 @@ MAX_TRANSFERS: Final = 10_000
 CHUNK: Final = 1000
 """Transfers that a step decides in one transaction: what a batch needs of memory, and how long it holds locks."""
 
+ORDERS_AT_ONCE: Final = 4
+"""Whole orders that a process holds while it takes them in; each is some 40 MB at most."""
+
 _DIGITS: Final = 5
 _TRANSFER_OF_A_BATCH: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([0-9]{5})")
 

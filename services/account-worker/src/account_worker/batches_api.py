@@ -6,8 +6,9 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime
 from service_runtime.database import in_transaction
 from service_runtime.problems import Problem
+from service_runtime.turns import Turns, route_in_turns
 from sqlalchemy import Engine
-from transfer_contract.batches import Batch, BatchItems, BatchOrder, BatchProgress, BatchStored
+from transfer_contract.batches import ORDERS_AT_ONCE, Batch, BatchItems, BatchOrder, BatchProgress, BatchStored
 from transfer_contract.http import Page, ProblemCode, TransferRows
 from transfer_contract.steps import FinalStatus
 
@@ -20,13 +21,15 @@ BatchId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 def batches_router(engine: Engine) -> APIRouter:
     router = APIRouter(prefix="/transfer-batches")
 
-    @router.post("")
     def store(order: BatchOrder) -> BatchStored:
         stored = in_transaction(engine, lambda connection: batches.store_batch(connection, order))
         if stored is None:
             detail = "The idempotency key was used before, for a request with another body."
             raise Problem(ProblemCode.IDEMPOTENCY_KEY_REUSED, detail)
         return stored
+
+    in_turns = route_in_turns(Turns(ORDERS_AT_ONCE))
+    router.add_api_route("", store, methods=["POST"], route_class_override=in_turns)
 
     @router.get("/unfinished")
     def list_unfinished(

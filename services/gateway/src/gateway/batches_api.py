@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from service_runtime.problems import RETRY_AFTER_SECONDS, Problem
-from transfer_contract.batches import Batch, BatchOrder, BatchStatus, BatchStored, BatchView
+from service_runtime.turns import Turns
+from transfer_contract.batches import ORDERS_AT_ONCE, Batch, BatchOrder, BatchStatus, BatchStored, BatchView
 from transfer_contract.http import Page, ProblemCode
 from transfer_contract.identity import batch_id_from_key
 from transfer_contract.transfers import TransferStatus, TransferView
@@ -47,9 +48,11 @@ class BatchesApi:
         self._downstream = downstream
         self._demo_faults = demo_faults
         self._outcomes = BatchOutcomes(downstream)
+        self._orders = Turns(ORDERS_AT_ONCE)
+        self._one_judge = asyncio.Lock()
 
     def routers(self) -> list[APIRouter]:
-        sending, reading = batch_router("batches"), strict_router("batches")
+        sending, reading = batch_router("batches", self._orders), strict_router("batches")
         refused = problems(
             *WITH_A_BODY,
             ProblemCode.IDEMPOTENCY_KEY_REUSED,
@@ -150,14 +153,18 @@ class BatchesApi:
         return await self._outcomes.follow(request, batch_id, last_event_id)
 
     async def _judged(self, request: Request, batch_id: str) -> BatchOrder:
-        """In a thread: ten thousand transfers take longer than others should wait for."""
+        """In a thread: ten thousand transfers take longer than others should wait for.
+
+        One batch after the other: two threads of Python judge no faster than one, and hold two parsed bodies.
+        """
         body, is_csv = await request.body(), request.headers["content-type"].startswith("text/csv")
 
         def judge() -> BatchOrder:
             judged = judge_batch(body, is_csv=is_csv, demo_faults=self._demo_faults)
             return BatchOrder(batch_id=batch_id, reference=judged.reference, transfers=judged.items)
 
-        return await asyncio.to_thread(judge)
+        async with self._one_judge:
+            return await asyncio.to_thread(judge)
 
     async def _look_at_started(self, stored: BatchStored) -> BatchView:
         """What has just been stored is accepted."""

@@ -1,12 +1,14 @@
 """The route class of the public API: every request passes these checks before FastAPI's models see it."""
 
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from service_runtime.problems import Problem, invalid_field
+from service_runtime.turns import Turns
 from transfer_contract.http import ProblemCode
 
 from gateway.strict_json import StrictJsonRequest
@@ -29,10 +31,14 @@ class StrictRoute(APIRoute):
             _refuse_odd_path(request)
             _refuse_odd_query(request, known)
             _refuse_foreign_page(request)
-            await self._take_body(request)
-            return await handle(request)
+            async with self._turn():
+                await self._take_body(request)
+                return await handle(request)
 
         return handle_strictly
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def _take_body(self, request: StrictJsonRequest) -> None:
         if self.body_field is None:
@@ -41,19 +47,21 @@ class StrictRoute(APIRoute):
             await request.load()
 
 
-class BatchRoute(StrictRoute):
-    """Takes a batch's body, JSON or CSV, which is judged as a whole by the call itself."""
-
-    async def _take_body(self, request: StrictJsonRequest) -> None:
-        await request.load_batch()
-
-
 def strict_router(tag: str) -> APIRouter:
     """Its operation ids are the functions' names, for those who generate clients."""
     return APIRouter(route_class=StrictRoute, tags=[tag], generate_unique_id_function=lambda route: route.name)
 
 
-def batch_router(tag: str) -> APIRouter:
+def batch_router(tag: str, turns: Turns) -> APIRouter:
+    """Its calls take a batch's body, JSON or CSV, in their turn, and judge it as a whole themselves."""
+
+    class BatchRoute(StrictRoute):
+        def _turn(self) -> AbstractAsyncContextManager[None]:
+            return turns.turn()
+
+        async def _take_body(self, request: StrictJsonRequest) -> None:
+            await request.load_batch()
+
     return APIRouter(route_class=BatchRoute, tags=[tag], generate_unique_id_function=lambda route: route.name)
 
 
