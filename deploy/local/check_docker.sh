@@ -14,7 +14,9 @@ check_compose() {
 
 if [ -f docker-compose.yml ]; then
     check_compose -f docker-compose.yml
-    [ ! -f deploy/temporal/mysql.yml ] || check_compose -f docker-compose.yml -f deploy/temporal/mysql.yml
+    for more in deploy/temporal/mysql.yml tests/benchmark/compose.yml; do
+        [ ! -f "$more" ] || check_compose -f docker-compose.yml -f "$more"
+    done
 fi
 if [ -f Dockerfile ]; then
     echo "hadolint Dockerfile"

@@ -3,28 +3,48 @@
 import argparse
 import sys
 import tempfile
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import uvloop
 from benchmark import bulk, bulk_results, documentation, goals, results, tables
+from benchmark.bulk_results import SHAPES
+from benchmark.compose_world import compose_world
 from benchmark.plot import plot
 from benchmark.results import Results
 from benchmark.rounds import Plan, run_rounds
-from benchmark.worlds import LANES, embedded_world
+from benchmark.worlds import LANES, NotHere, World, embedded_world
 from rich.console import Console
 from stack import ROOT
 
+WORLDS: Final[Mapping[str, Callable[[Path], AbstractAsyncContextManager[World]]]] = {
+    documentation.FIRST: embedded_world,
+    "compose": compose_world,
+}
+
 _SMOKE: Final = Plan(rounds=1, seconds=5, loads=(50,), lanes=LANES)
+_BATCHES: Final = 3
+"""Of a smoke's round."""
 _AGAIN: Final = 3
 """A smoke whose ratios have fallen is measured longer before it fails: its minute may have been a bad one."""
+
+
+@dataclass(frozen=True)
+class Output:
+    folder: Path
+    console: Console
+    keep: bool
+    """Whether docs/performance.md is written, too."""
 
 
 def main() -> str | int:
     parser = argparse.ArgumentParser(prog="make benchmark", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8, help="of each window")
+    parser.add_argument("--worlds", nargs="*", default=[*WORLDS], choices=WORLDS)
     parser.add_argument("--lanes", nargs="*", default=LANES, choices=LANES)
     parser.add_argument("--loads", nargs="*", type=int, default=[1, 8, 50], help="transfers at once")
     parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder for the results")
@@ -32,59 +52,72 @@ def main() -> str | int:
     parser.add_argument("--bulk", action="store_true", help="batches instead, and a single transfer beside them")
     parser.add_argument("--smoke", action="store_true", help="a minute; fails where a ratio has fallen by 30 %%")
     arguments = parser.parse_args()
-    if arguments.bulk:
-        uvloop.run(_measure_bulk(arguments.rounds, arguments.output, keep=arguments.record))
-        return 0
+    output = Output(arguments.output, Console(width=180), keep=arguments.record)
+    if arguments.smoke:
+        fallen = uvloop.run(_smoke(output.console))
+        return f"error: {'; '.join(fallen)}" if fallen else 0
     plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
-    fallen = uvloop.run(_smoke() if arguments.smoke else _measure(plan, arguments.output, keep=arguments.record))
-    return f"error: {'; '.join(fallen)}" if fallen else 0
+    measure = _measure_bulk if arguments.bulk else _measure
+    for name in arguments.worlds:
+        try:
+            uvloop.run(measure(name, plan, output))
+        except NotHere as reason:
+            output.console.print(f"{name}: not measured, {reason}")
+    return 0
 
 
-async def _measure(plan: Plan, output: Path, *, keep: bool) -> list[str]:
+async def _measure(name: str, plan: Plan, output: Output) -> None:
     """Nothing is compared: the tables say which goals are met."""
-    console = Console(width=180)
-    with _folder() as folder:
-        async with embedded_world(Path(folder)) as world:
-            found = Results.of_now(world.name)
-            await run_rounds(world, plan, found=found, say=console.print)
-    results.save(output / f"{found.world}.json", found)
-    (output / f"{found.world}.svg").write_text(plot(found))
+    async with _started(name) as world:
+        found = Results.of_now(world.name)
+        await run_rounds(world, plan, found=found, say=output.console.print)
+    results.save(output.folder / f"{name}.json", found)
+    (output.folder / f"{name}.svg").write_text(plot(found))
     told = [tables.speed(found), tables.cpu(found), goals.goals(found)]
-    (output / f"{found.world}.md").write_text("\n".join(f"{rows.title}:\n\n{rows.as_markdown()}" for rows in told))
-    if keep:
+    (output.folder / f"{name}.md").write_text("\n".join(f"{rows.title}:\n\n{rows.as_markdown()}" for rows in told))
+    if output.keep:
         documentation.record(found)
     for rows in told:
-        console.print(rows.as_rich())
-    return []
+        output.console.print(rows.as_rich())
 
 
-async def _measure_bulk(rounds: int, output: Path, *, keep: bool) -> None:
-    with _folder() as folder:
-        async with embedded_world(Path(folder)) as world:
-            found = await bulk.measure_bulk(world, rounds=rounds)
-    bulk_results.save(output / f"{found.world}-bulk.json", found)
-    if keep:
+async def _measure_bulk(name: str, plan: Plan, output: Output) -> None:
+    """A world that isn't the first one is held to what the first one did last in this folder."""
+    async with _started(name) as world:
+        found = await bulk.measure_bulk(world, rounds=plan.rounds)
+    documentation.save_bulk(output.folder, found)
+    if output.keep:
         documentation.record_bulk(found)
-    for rows in (bulk_results.speed(found), bulk_results.processes(found)):
-        Console(width=180).print(rows.as_rich())
+    other = documentation.held_to(output.folder, name)
+    for rows in (bulk_results.speed(found, other), bulk_results.processes(found)):
+        output.console.print(rows.as_rich())
 
 
-async def _smoke() -> list[str]:
+async def _smoke(console: Console) -> list[str]:
     """No ratio has fallen where none is recorded."""
-    console, recorded_in = Console(width=180), documentation.RECORDED / "embedded.json"
-    if not recorded_in.exists():
-        console.print(f"Not measured: no ratios are recorded in {recorded_in.relative_to(ROOT)} to compare with.")
+    recorded = documentation.recorded_ratios(documentation.RECORDED)
+    if not recorded:
+        folder = documentation.RECORDED.relative_to(ROOT)
+        console.print(f"Not measured: no ratios are recorded in {folder} to compare with.")
         return []
-    recorded = results.load(recorded_in)
+    async with _started(documentation.FIRST) as world:
+        found, batches = Results.of_now(world.name), list[bulk_results.Bulk]()
+        for rounds in (1, _AGAIN):
+            await run_rounds(world, replace(_SMOKE, rounds=rounds), found=found, say=console.print)
+            batches += [await bulk.measure_shape(world, SHAPES[0]) for _ in range(rounds * _BATCHES)]
+            now = goals.ratios_of(found, batches)
+            console.print(goals.compared(now, recorded).as_rich())
+            if not (fallen := goals.fallen(now, recorded)):
+                break
+            console.print(f"Fallen: {'; '.join(fallen)}.")
+    return fallen
+
+
+@asynccontextmanager
+async def _started(name: str) -> AsyncIterator[World]:
     with _folder() as folder:
-        async with embedded_world(Path(folder)) as world:
-            found = Results.of_now(world.name)
-            await run_rounds(world, _SMOKE, found=found, say=console.print)
-            if goals.fallen(found, recorded):
-                console.print("A ratio has fallen: measuring longer.")
-                await run_rounds(world, replace(_SMOKE, rounds=_AGAIN), found=found, say=console.print)
-    console.print(goals.ratios(found, recorded).as_rich())
-    return goals.fallen(found, recorded)
+        async with WORLDS[name](Path(folder)) as world:
+            yield world
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -23,12 +23,12 @@ _BESIDE_SECONDS: Final = 8.0
 
 
 async def measure_bulk(world: World, *, rounds: int) -> BulkResults:
-    found = [await _measured(world, shape) for _ in range(rounds) for shape in SHAPES]
+    found = [await measure_shape(world, shape) for _ in range(rounds) for shape in SHAPES]
     now = Results.of_now(world.name)
     return BulkResults(now.world, now.taken_at, now.commit, now.machine, await _beside(world), found)
 
 
-async def _measured(world: World, shape: Shape) -> Bulk:
+async def measure_shape(world: World, shape: Shape) -> Bulk:
     body = _body(world.pairs, shape.transfers)
     async with _memory_of(world.pids) as most:
         cpu, began = cpu_seconds(world.pids), time.perf_counter()

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Final
 
 from benchmark import bulk_results, capacity, goals, results, tables
-from benchmark.bulk_results import BulkResults
+from benchmark.bulk_results import SHAPES, BulkResults
 from benchmark.plot import plot
 from benchmark.results import Results
 from stack import ROOT
 
 RECORDED: Final = ROOT / "docs" / "performance"
 _BULK: Final = "-bulk.json"
+FIRST: Final = "embedded"
+"""The world that the goals hold for, and that others are compared with."""
 PAGE: Final = ROOT / "docs" / "performance.md"
 
 
@@ -24,8 +26,12 @@ def record(found: Results) -> None:
 
 
 def record_bulk(found: BulkResults) -> None:
-    bulk_results.save(RECORDED / f"{found.world}{_BULK}", found)
+    save_bulk(RECORDED, found)
     PAGE.write_text(filled(PAGE.read_text(), blocks(RECORDED)))
+
+
+def save_bulk(folder: Path, found: BulkResults) -> None:
+    bulk_results.save(folder / f"{found.world}{_BULK}", found)
 
 
 def blocks(folder: Path) -> dict[str, str]:
@@ -33,7 +39,7 @@ def blocks(folder: Path) -> dict[str, str]:
     made: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):
         if path.name.endswith(_BULK):
-            made |= _bulk_blocks(bulk_results.load(path))
+            made |= _bulk_blocks(bulk_results.load(path), held_to(folder, path.name.removesuffix(_BULK)))
             continue
         found = results.load(path)
         made[f"{found.world} machine"] = f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n"
@@ -44,10 +50,25 @@ def blocks(folder: Path) -> dict[str, str]:
     return made
 
 
-def _bulk_blocks(found: BulkResults) -> dict[str, str]:
+def held_to(folder: Path, world: str) -> BulkResults | None:
+    """What another world's bulk lane is compared with; None for the first one, or where that isn't there."""
+    path = folder / f"{FIRST}{_BULK}"
+    return bulk_results.load(path) if world != FIRST and path.exists() else None
+
+
+def recorded_ratios(folder: Path) -> dict[str, float]:
+    """Those that were recorded, of the first world. The bulk lane's come with a run of their own."""
+    path, bulk_path = folder / f"{FIRST}.json", folder / f"{FIRST}{_BULK}"
+    if not path.exists():
+        return {}
+    bulk = bulk_results.load(bulk_path).of(SHAPES[0]) if bulk_path.exists() else []
+    return goals.ratios_of(results.load(path), bulk)
+
+
+def _bulk_blocks(found: BulkResults, other: BulkResults | None) -> dict[str, str]:
     return {
         f"{found.world} bulk machine": f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n",
-        f"{found.world} bulk speed": bulk_results.speed(found).as_markdown(),
+        f"{found.world} bulk speed": bulk_results.speed(found, other).as_markdown(),
         f"{found.world} bulk processes": bulk_results.processes(found).as_markdown(),
     }
 

@@ -39,7 +39,7 @@ def plot(found: Results) -> str:
     height = _TOP + len(found.lanes) * _GROUP
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">'
-        f"<title>The ordinary lane beside its floor and the official samples' shape</title>"
+        f"<title>The ordinary lane beside its floor ({found.world})</title>"
         f"<style>{_STYLE}</style>{''.join(shapes)}</svg>\n"
     )
 

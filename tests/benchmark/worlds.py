@@ -1,4 +1,4 @@
-"""What a benchmark runs on: the product without Docker, the floor's workers beside it, the sample on its own server."""
+"""A world that a benchmark runs on, and the first one: the product without Docker, the floor's workers beside it."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from transfer_contract.names import TaskQueue
 
 LANES: Final = ("floor", "saga", "post", "sample")
-"""What every world has. A lane is added here and in the world's `lanes`."""
+"""All there are. The sample has the development server with its defaults, so it is measured beside that one only."""
 
 PAIRS: Final = 50
 _OPENED_AT_ONCE: Final = 5
@@ -43,6 +43,10 @@ class World:
     pairs: Pairs
 
 
+class NotHere(Exception):  # noqa: N818 - nothing is wrong: a machine has a world or it hasn't
+    """Why a world can't be measured on this machine, in one line."""
+
+
 @asynccontextmanager
 async def embedded_world(folder: Path) -> AsyncIterator[World]:
     """Starts everything and ends it; `folder` keeps data and logs."""
@@ -50,23 +54,24 @@ async def embedded_world(folder: Path) -> AsyncIterator[World]:
     await asyncio.to_thread(stack.up, demo_data=False, demo_faults=False)
     try:
         with _floor(stack.temporal_address, folder) as floor_pids:
-            async with _sample(folder) as (sample, sample_pids), _gateway(stack.gateway_url) as gateway:
-                client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
-                pairs = await _accounts(stack.gateway_url)
+            async with _sample(folder) as (sample, sample_pids), gateway_client(stack.gateway_url) as gateway:
+                pairs = await open_accounts(stack.gateway_url)
+                product = await product_lanes(stack.temporal_address, gateway, pairs)
                 yield World(
                     "embedded",
-                    lanes={
-                        "floor": lanes.floor(client),
-                        "saga": lanes.saga(client, pairs),
-                        "post": lanes.post(gateway, pairs),
-                        "sample": lanes.sample(sample),
-                    },
+                    lanes={**product, "sample": lanes.sample(sample)},
                     pids=_product(stack) | floor_pids | sample_pids | {"benchmark itself": os.getpid()},
                     gateway=gateway,
                     pairs=pairs,
                 )
     finally:
         await asyncio.to_thread(stack.down)
+
+
+async def product_lanes(temporal_address: str, gateway: KeepAliveClient, pairs: Pairs) -> dict[str, Transfer]:
+    """Those that every world has."""
+    client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+    return {"floor": lanes.floor(client), "saga": lanes.saga(client, pairs), "post": lanes.post(gateway, pairs)}
 
 
 def _product(stack: Stack) -> dict[str, int]:
@@ -127,7 +132,7 @@ async def _connected(address: str) -> Client:
                 await asyncio.sleep(0.2)
 
 
-async def _accounts(gateway_url: str) -> Pairs:
+async def open_accounts(gateway_url: str) -> Pairs:
     """Sources with a million each, destinations without anything."""
     pairs = [(f"source-{number:03}", f"destination-{number:03}") for number in range(PAIRS)]
     at_once = asyncio.Semaphore(_OPENED_AT_ONCE)
@@ -143,7 +148,7 @@ async def _accounts(gateway_url: str) -> Pairs:
 
 
 @asynccontextmanager
-async def _gateway(url: str) -> AsyncIterator[KeepAliveClient]:
+async def gateway_client(url: str) -> AsyncIterator[KeepAliveClient]:
     address = urlsplit(url)
     async with KeepAliveClient(address.hostname or "", address.port or 80) as client:
         yield client

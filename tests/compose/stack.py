@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).parents[2]
 FILES: Final = {
     "postgres": ["docker-compose.yml"],
     "mysql": ["docker-compose.yml", "deploy/temporal/mysql.yml"],
+    "benchmark": ["docker-compose.yml", "tests/benchmark/compose.yml"],
 }
 Transfer = dict[str, Any]
 
@@ -25,6 +26,7 @@ Transfer = dict[str, Any]
 class Stack:
     def __init__(self, compose: DockerCompose, gateway_url: str) -> None:
         self._compose = compose
+        self.gateway_url = gateway_url
         self.http = httpx.Client(base_url=gateway_url, timeout=40)
 
     def docker_compose(self, *arguments: str) -> str:
@@ -104,14 +106,14 @@ class Stack:
 
 
 @contextmanager
-def running_stack(temporal_database: str, environment: pytest.MonkeyPatch) -> Iterator[Stack]:
+def running_stack(variant: str, environment: pytest.MonkeyPatch) -> Iterator[Stack]:
     """Builds the image, starts everything, and removes in the end what it started, image and volumes included."""
     project, gateway_port = f"saga-test-{uuid4().hex[:8]}", free_port()
     environment.setenv("COMPOSE_PROJECT_NAME", project)
     environment.setenv("GATEWAY_PORT", str(gateway_port))
     environment.setenv("TEMPORAL_UI_PORT", str(free_port()))
     # Without an env file, a developer's own .env would be read.
-    compose = DockerCompose(ROOT, FILES[temporal_database], build=True, env_file=os.devnull)
+    compose = DockerCompose(ROOT, FILES[variant], build=True, env_file=os.devnull)
     stack = Stack(compose, f"http://127.0.0.1:{gateway_port}")
     try:
         _start(compose, stack)
