@@ -2,7 +2,7 @@
 #   GATEWAY_PORT (8080), TEMPORAL_UI_PORT (8233): the published ports    LOCAL_DIR (.local): data and logs
 #   SERVICE: one of the processes that `make ps` lists                   PYTEST_ARGS: passed on by `make test`
 #   DATABASE: accounts or ledger, for `make sql`
-#   BENCHMARK_ARGS: passed on by `make benchmark` (--smoke, --bulk, --record; --worlds, --rounds, --lanes, …)
+#   BENCHMARK_ARGS: passed on by `make benchmark` (--smoke, --bulk, --growth, --record; --help for the rest)
 #   DEMO_ARGS: passed on by `make demo` (--no-pause: without a key press between the chapters)
 
 export GATEWAY_PORT TEMPORAL_UI_PORT LOCAL_DIR

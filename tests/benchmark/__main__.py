@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from benchmark import bulk, bulk_results, documentation, goals, results, tables
+from benchmark import bulk, bulk_results, documentation, goals, growth, growth_tables, results, tables
 from benchmark.bulk_results import SHAPES
 from benchmark.compose_world import compose_world
 from benchmark.plot import plot
@@ -50,6 +50,10 @@ def main() -> str | int:
     parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder for the results")
     parser.add_argument("--record", action="store_true", help="and into docs/performance.md, for a quiet machine")
     parser.add_argument("--bulk", action="store_true", help="batches instead, and a single transfer beside them")
+    parser.add_argument("--growth", action="store_true", help="instead: among many transfers; embedded alone")
+    parser.add_argument("--transfers", type=int, default=200_000, help="with --growth: final ones; a twentieth by POST")
+    parser.add_argument("--minutes", type=float, default=30, help="with --growth: of load, for memory; 0: none")
+    parser.add_argument("--backlog", type=int, default=5_000, help="with --growth: while a worker is down; 0: none")
     parser.add_argument("--smoke", action="store_true", help="a minute; fails where a ratio has fallen by 30 %%")
     arguments = parser.parse_args()
     output = Output(arguments.output, Console(width=180), keep=arguments.record)
@@ -57,6 +61,11 @@ def main() -> str | int:
         fallen = uvloop.run(_smoke(output.console))
         return f"error: {'; '.join(fallen)}" if fallen else 0
     plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
+    if arguments.growth:
+        lanes = replace(plan, lanes=growth.LANES)
+        grown = growth.GrowthPlan(lanes, arguments.transfers, arguments.minutes * 60, arguments.backlog)
+        uvloop.run(_measure_growth(grown, output))
+        return 0
     measure = _measure_bulk if arguments.bulk else _measure
     for name in arguments.worlds:
         try:
@@ -91,6 +100,17 @@ async def _measure_bulk(name: str, plan: Plan, output: Output) -> None:
     other = documentation.held_to(output.folder, name)
     for rows in (bulk_results.speed(found, other), bulk_results.processes(found)):
         output.console.print(rows.as_rich())
+
+
+async def _measure_growth(plan: growth.GrowthPlan, output: Output) -> None:
+    """Each part is told and kept as soon as it is measured: all together take an hour."""
+    with _folder() as folder:
+        async with embedded_world(Path(folder)) as world:
+            async for found in growth.measure_growth(world, plan, say=output.console.print):
+                documentation.save_growth(output.folder, found)
+                output.console.print([*growth_tables.told(found).values()][-1].as_rich())
+    if output.keep:
+        documentation.record_growth(found)
 
 
 async def _smoke(console: Console) -> list[str]:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from benchmark.process_cpu import BESIDE_THE_PRODUCT
 from benchmark.results import Results
 from benchmark.tables import SHOWN_CPU_MS, Rows
 
@@ -15,6 +16,6 @@ def processors(found: Results, lane: str = "post") -> Rows:
     body = [
         [name, f"{cpu_ms:.1f}", *(f"{rate * cpu_ms / 1000 / BUSY:.0f}" for rate in RATES)]
         for name, cpu_ms in spent.items()
-        if cpu_ms >= SHOWN_CPU_MS and not name.startswith(("floor", "sample", "benchmark"))
+        if cpu_ms >= SHOWN_CPU_MS and not name.startswith(BESIDE_THE_PRODUCT)
     ]
     return Rows("Processors needed", ["", "ms a transfer", *(f"for {rate:,}/s" for rate in RATES)], body)

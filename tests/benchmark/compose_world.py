@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from benchmark.worlds import NotHere, World, gateway_client, open_accounts, product_lanes
+from benchmark.worlds import NotHere, World, gateway_client, open_accounts, product_lanes, transfers_client
 from compose.stack import Stack, running_stack, why_docker_is_missing
 from free_port import free_port
 from transfer_contract.names import Process, TaskQueue
@@ -27,9 +27,10 @@ async def compose_world(_folder: Path) -> AsyncIterator[World]:
             pids = _pids(stack)
             async with gateway_client(stack.gateway_url) as gateway:
                 pairs = await open_accounts(stack.gateway_url)
+                client = await transfers_client(f"127.0.0.1:{port}")
                 yield World(
                     "compose",
-                    lanes=await product_lanes(f"127.0.0.1:{port}", gateway, pairs),
+                    lanes=product_lanes(client, gateway, pairs),
                     pids=pids | {"benchmark itself": os.getpid()},
                     gateway=gateway,
                     pairs=pairs,

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmark import bulk_results, capacity, goals, results, tables
+from benchmark import bulk_results, capacity, goals, growth_results, growth_tables, results, tables
 from benchmark.bulk_results import SHAPES, BulkResults
+from benchmark.growth_results import GrowthResults
 from benchmark.plot import plot
 from benchmark.results import Results
 from stack import ROOT
 
 RECORDED: Final = ROOT / "docs" / "performance"
 _BULK: Final = "-bulk.json"
+_GROWTH: Final = "-growth.json"
 FIRST: Final = "embedded"
 """The world that the goals hold for, and that others are compared with."""
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -34,6 +36,15 @@ def save_bulk(folder: Path, found: BulkResults) -> None:
     bulk_results.save(folder / f"{found.world}{_BULK}", found)
 
 
+def record_growth(found: GrowthResults) -> None:
+    save_growth(RECORDED, found)
+    PAGE.write_text(filled(PAGE.read_text(), blocks(RECORDED)))
+
+
+def save_growth(folder: Path, found: GrowthResults) -> None:
+    growth_results.save(folder / f"{found.before.world}{_GROWTH}", found)
+
+
 def blocks(folder: Path) -> dict[str, str]:
     """By name: the world and what is told of it."""
     made: dict[str, str] = {}
@@ -41,8 +52,11 @@ def blocks(folder: Path) -> dict[str, str]:
         if path.name.endswith(_BULK):
             made |= _bulk_blocks(bulk_results.load(path), held_to(folder, path.name.removesuffix(_BULK)))
             continue
+        if path.name.endswith(_GROWTH):
+            made |= _growth_blocks(growth_results.load(path))
+            continue
         found = results.load(path)
-        made[f"{found.world} machine"] = f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n"
+        made[f"{found.world} machine"] = _taken(found)
         made[f"{found.world} speed"] = tables.speed(found).as_markdown()
         made[f"{found.world} cpu"] = tables.cpu(found).as_markdown()
         made[f"{found.world} goals"] = goals.goals(found).as_markdown()
@@ -67,10 +81,20 @@ def recorded_ratios(folder: Path) -> dict[str, float]:
 
 def _bulk_blocks(found: BulkResults, other: BulkResults | None) -> dict[str, str]:
     return {
-        f"{found.world} bulk machine": f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n",
+        f"{found.world} bulk machine": _taken(found),
         f"{found.world} bulk speed": bulk_results.speed(found, other).as_markdown(),
         f"{found.world} bulk processes": bulk_results.processes(found).as_markdown(),
     }
+
+
+def _growth_blocks(found: GrowthResults) -> dict[str, str]:
+    world, told = found.before.world, growth_tables.told(found)
+    made = {f"{world} growth {name}": f"{rows.title}:\n\n{rows.as_markdown()}" for name, rows in told.items()}
+    return {f"{world} growth machine": _taken(found.before), **made}
+
+
+def _taken(found: Results | BulkResults) -> str:
+    return f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n"
 
 
 def filled(page: str, made: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """The ways to run one transfer that are compared, each from its start until its caller knows the end."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
@@ -62,20 +62,37 @@ def post(gateway: KeepAliveClient, pairs: Pairs) -> Transfer:
     """`POST /transfers` with a key and `Prefer: wait`, until the answer says `completed`."""
 
     async def transfer(number: int) -> None:
-        source, destination = pairs[number % len(pairs)]
-        order = {"source_account": source, "destination_account": destination, "amount": "0.01", "currency": "EUR"}
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": str(uuid4()),
-            "Prefer": f"wait={WAIT_SECONDS}",
-        }
-        status = 503
-        while status in (202, 503):  # overloaded: it is repeated with its key, as the API says
-            status, body = await gateway.request("POST", "/transfers", json.dumps(order).encode(), headers)
+        status = 202
+        key = str(uuid4())
+        while status == 202:
+            status, body = await _posted(gateway, pairs[number % len(pairs)], key, {"Prefer": f"wait={WAIT_SECONDS}"})
         assert status == 200, body
         assert json.loads(body)["status"] == FinalStatus.COMPLETED, body
 
     return transfer
+
+
+def order(gateway: KeepAliveClient, pairs: Pairs, accepted: list[str]) -> Transfer:
+    """`POST /transfers` with a key, until the answer says that it is accepted; notes the transfer's id."""
+
+    async def transfer(number: int) -> None:
+        status, body = await _posted(gateway, pairs[number % len(pairs)], str(uuid4()), {})
+        assert status == 202, body
+        accepted.append(json.loads(body)["id"])
+
+    return transfer
+
+
+async def _posted(
+    gateway: KeepAliveClient, pair: tuple[str, str], key: str, headers: Mapping[str, str]
+) -> tuple[int, bytes]:
+    """Where it is overloaded it is repeated with its key, as the API says."""
+    order = {"source_account": pair[0], "destination_account": pair[1], "amount": "0.01", "currency": "EUR"}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key, **headers}
+    status = 503
+    while status == 503:
+        status, body = await gateway.request("POST", "/transfers", json.dumps(order).encode(), headers)
+    return status, body
 
 
 def sample(client: Client) -> Transfer:

@@ -63,6 +63,19 @@ async def measure(transfer: Transfer, *, at_once: int, seconds: float, settle_se
     return _window(at_once, ended, took, used, others)
 
 
+async def run_all(transfer: Transfer, count: int, *, at_once: int) -> None:
+    """So many transfers, `at_once` of them under way all the time."""
+    numbers = iter(range(count))
+
+    async def one_after_the_other() -> None:
+        for number in numbers:
+            await transfer(number)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(one_after_the_other())
+
+
 def _window(at_once: int, durations: list[float], seconds: float, used: dict[str, float], others: float) -> Window:
     count = len(durations)
     cuts = statistics.quantiles(durations, n=20, method="inclusive")

@@ -11,6 +11,9 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 Pids = Mapping[str, int]
 """By the name that the tables give the process."""
 
+BESIDE_THE_PRODUCT: Final = ("floor", "sample", "benchmark")
+"""How the names of all others begin."""
+
 
 def cpu_seconds(pids: Pids) -> dict[str, float]:
     """User and system time of each process and of all its children so far, those included that have ended."""
@@ -29,11 +32,23 @@ def resident_bytes(pids: Pids) -> dict[str, int]:
     return {name: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES for name, pid in pids.items()}
 
 
+def family_bytes(pids: Pids) -> dict[str, int]:
+    """Of each process and its children together. What they share, such as PostgreSQL's buffers, counts once."""
+    return {name: sum(map(_proportional_bytes, _family(pid))) for name, pid in pids.items()}
+
+
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from _family(int(child))
+    try:
+        children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in _children(task)]
+    except (FileNotFoundError, ProcessLookupError):  # ended just now
+        return
+    for child in children:
+        yield from _family(child)
+
+
+def _children(task: Path) -> list[int]:
+    return [int(child) for child in (task / "children").read_text().split()]
 
 
 def _seconds(pid: int) -> float:
@@ -42,3 +57,11 @@ def _seconds(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):  # ended just now: its parent's account has it
         return 0.0
     return sum(map(int, fields[11:15])) / _TICKS_PER_SECOND
+
+
+def _proportional_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)

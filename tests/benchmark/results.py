@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmark.load import Window
 from stack import ROOT
@@ -74,9 +75,13 @@ def save(path: Path, results: Results) -> None:
 
 
 def load(path: Path) -> Results:
-    raw = json.loads(path.read_text())
-    measured = [Measured(one["round"], one["lane"], Window(**one["window"])) for one in raw.pop("measured")]
-    return Results(**raw, measured=measured)
+    return of_raw(json.loads(path.read_text()))
+
+
+def of_raw(raw: dict[str, Any]) -> Results:
+    """From what JSON made of them."""
+    measured = [Measured(one["round"], one["lane"], Window(**one["window"])) for one in raw["measured"]]
+    return Results(**{**raw, "measured": measured})
 
 
 def rounded(value: object) -> object:

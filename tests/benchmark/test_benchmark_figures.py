@@ -7,6 +7,7 @@ import pytest
 from benchmark import documentation, goals, results
 from benchmark.bulk_results import SHAPES, Beside, Bulk, BulkResults, speed
 from benchmark.compose_world import is_in_container
+from benchmark.growth_results import GrowthResults
 from benchmark.load import Window
 from benchmark.results import Measured, Results
 
@@ -94,6 +95,8 @@ def test_the_page_is_filled_from_both_worlds(tmp_path: Path) -> None:
     for world, rate in (("compose", 4800), ("embedded", 6000)):
         results.save(tmp_path / f"{world}.json", ordinary(world, floor=10, saga=10, post=10))
         documentation.save_bulk(tmp_path, bulk(rate, world))
+    before, after = (ordinary(floor=10, saga=10, post=10) for _ in range(2))
+    documentation.save_growth(tmp_path, GrowthResults(before, after))
     page = documentation.filled(documentation.PAGE.read_text(), documentation.blocks(tmp_path))
     assert "Not recorded yet" not in page
     assert "≥ 0.8 of embedded | 0.80, met" in page

@@ -16,7 +16,7 @@ from benchmark import lanes
 from benchmark.keep_alive_client import KeepAliveClient
 from benchmark.lanes import Pairs
 from benchmark.load import Transfer
-from benchmark.process_cpu import Pids
+from benchmark.process_cpu import BESIDE_THE_PRODUCT, Pids
 from free_port import free_port
 from published_ports import PublishedPorts
 from real_servers import running
@@ -43,12 +43,28 @@ class World:
     pairs: Pairs
 
 
+@dataclass(frozen=True)
+class EmbeddedWorld(World):
+    """What can be done only where the product's parts are at hand: `--growth`."""
+
+    client: Client
+    stack: Stack
+
+    @property
+    def product(self) -> Pids:
+        return {name: pid for name, pid in self.pids.items() if not name.startswith(BESIDE_THE_PRODUCT)}
+
+    def database_url(self, name: str) -> str:
+        """Of `accounts` or `ledger`, as the administrator (`postgresql://…`)."""
+        return f"{self.stack.postgres_admin_url.rpartition('/')[0]}/{name}"
+
+
 class NotHere(Exception):  # noqa: N818 - nothing is wrong: a machine has a world or it hasn't
     """Why a world can't be measured on this machine, in one line."""
 
 
 @asynccontextmanager
-async def embedded_world(folder: Path) -> AsyncIterator[World]:
+async def embedded_world(folder: Path) -> AsyncIterator[EmbeddedWorld]:
     """Starts everything and ends it; `folder` keeps data and logs."""
     stack = Stack(folder / "product", ports=PublishedPorts(free_port(), free_port()))
     await asyncio.to_thread(stack.up, demo_data=False, demo_faults=False)
@@ -56,21 +72,26 @@ async def embedded_world(folder: Path) -> AsyncIterator[World]:
         with _floor(stack.temporal_address, folder) as floor_pids:
             async with _sample(folder) as (sample, sample_pids), gateway_client(stack.gateway_url) as gateway:
                 pairs = await open_accounts(stack.gateway_url)
-                product = await product_lanes(stack.temporal_address, gateway, pairs)
-                yield World(
+                client = await transfers_client(stack.temporal_address)
+                yield EmbeddedWorld(
                     "embedded",
-                    lanes={**product, "sample": lanes.sample(sample)},
+                    lanes={**product_lanes(client, gateway, pairs), "sample": lanes.sample(sample)},
                     pids=_product(stack) | floor_pids | sample_pids | {"benchmark itself": os.getpid()},
                     gateway=gateway,
                     pairs=pairs,
+                    client=client,
+                    stack=stack,
                 )
     finally:
         await asyncio.to_thread(stack.down)
 
 
-async def product_lanes(temporal_address: str, gateway: KeepAliveClient, pairs: Pairs) -> dict[str, Transfer]:
+async def transfers_client(temporal_address: str) -> Client:
+    return await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+
+
+def product_lanes(client: Client, gateway: KeepAliveClient, pairs: Pairs) -> dict[str, Transfer]:
     """Those that every world has."""
-    client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
     return {"floor": lanes.floor(client), "saga": lanes.saga(client, pairs), "post": lanes.post(gateway, pairs)}
 
 
