@@ -5,11 +5,12 @@ from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from transfer_contract.http import TransferCursor
 from transfer_contract.identity import opening_transfer_id, transfer_id_from_key, treasury_of
 from transfer_contract.names import workflow_id
 from transfer_contract.steps import (
+    Compensation,
     Decision,
     Failure,
     FailureCode,
@@ -21,7 +22,7 @@ from transfer_contract.steps import (
     final_status,
     original_failure,
 )
-from transfer_contract.transfers import Scenario, TransferOrder, TransferRequest, TransferStatus
+from transfer_contract.transfers import Scenario, StepName, TransferOrder, TransferRequest, TransferStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -155,3 +156,10 @@ def test_a_cursor_may_stand_before_every_transfer_of_a_moment() -> None:
 def test_a_cursor_whose_content_was_made_up_is_not_one(content: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         TransferCursor.decode(urlsafe_b64encode(content.encode()).decode().rstrip("="))
+
+
+@pytest.mark.parametrize("name", [*Step, *Compensation])
+def test_a_steps_name_is_read_as_what_it_was_written_as(name: Step | Compensation) -> None:
+    names: TypeAdapter[Step | Compensation] = TypeAdapter(StepName)
+    assert names.validate_python(name) is name
+    assert names.validate_json(names.dump_json(name)) is name

@@ -7,14 +7,14 @@ from transfer_contract import attention, http
 from transfer_contract.attention import AttentionKind
 from transfer_contract.names import Process, TaskQueue
 from transfer_contract.steps import Compensation, Step, StepError
-from transfer_contract.transfers import FailureView, StepStatus, TransferStatus, TransferView
+from transfer_contract.transfers import FailureView, StepName, StepStatus, TransferStatus, TransferView
 
 from gateway.money import to_decimal
 from gateway.parameters import Amount, Timestamp
 
 
 class TransferStep(BaseModel):
-    name: Step | Compensation
+    name: StepName
     kind: Literal["forward", "compensation"]
     status: StepStatus
     attempts: int

@@ -14,9 +14,9 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from transfer_contract.batches import position_of
 from transfer_contract.names import TaskQueue, batch_finisher_id, batch_workflow_id
 from transfer_contract.steps import Compensation, Decision, Step, StepRow
-from transfer_contract.transfers import StepStatus
+from transfer_contract.transfers import StepName, StepStatus
 
-from status_checker.step_views import Attempts, StepName, step_view
+from status_checker.step_views import Attempts, step_view
 from status_checker.timeline import OpenStep, Timeline, error_of, next_attempt_at
 
 FRESH_SECONDS: Final = 0.3

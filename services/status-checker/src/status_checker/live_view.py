@@ -5,9 +5,9 @@ from collections.abc import Set as AbstractSet
 
 from transfer_contract.names import WORKER_OF_QUEUE, Process, TaskQueue
 from transfer_contract.steps import Compensation, Decision, Failure, Step, StepRow
-from transfer_contract.transfers import StepStatus, StepView, TransferRequest, TransferStatus, TransferView
+from transfer_contract.transfers import StepName, StepStatus, StepView, TransferRequest, TransferStatus, TransferView
 
-from status_checker.step_views import StepName, compensation_view, forward_view, in_starting_order, transfer_view
+from status_checker.step_views import compensation_view, forward_view, in_starting_order, transfer_view
 from status_checker.timeline import Timeline
 
 

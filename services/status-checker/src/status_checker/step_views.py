@@ -8,14 +8,13 @@ from typing import Final
 from transfer_contract.steps import Compensation, Decision, Failure, Occurrence, Step, StepError, StepRow
 from transfer_contract.transfers import (
     FailureView,
+    StepName,
     StepStatus,
     StepView,
     TransferRequest,
     TransferStatus,
     TransferView,
 )
-
-StepName = Step | Compensation
 
 
 @dataclass(frozen=True)

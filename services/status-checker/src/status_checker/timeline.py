@@ -13,9 +13,9 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.contrib.pydantic import pydantic_data_converter
 from transfer_contract.names import PARKED_AFTER_ATTEMPTS
 from transfer_contract.steps import REFUSALS, Compensation, Failure, Step, StepError, StepRow
-from transfer_contract.transfers import AbortRequest, StepStatus, StepView, TransferResult
+from transfer_contract.transfers import AbortRequest, StepName, StepStatus, StepView, TransferResult
 
-from status_checker.step_views import Attempts, StepName, step_view
+from status_checker.step_views import Attempts, step_view
 
 Decoded = TypeVar("Decoded")
 
