@@ -52,6 +52,7 @@ def main() -> str | int:
     parser.add_argument("--bulk", action="store_true", help="batches instead, and a single transfer beside them")
     parser.add_argument("--growth", action="store_true", help="instead: among many transfers; embedded alone")
     parser.add_argument("--transfers", type=int, default=200_000, help="with --growth: final ones; a twentieth by POST")
+    parser.add_argument("--pages", type=int, default=100, help="with --growth: of each list and place")
     parser.add_argument("--minutes", type=float, default=30, help="with --growth: of load, for memory; 0: none")
     parser.add_argument("--backlog", type=int, default=5_000, help="with --growth: while a worker is down; 0: none")
     parser.add_argument("--smoke", action="store_true", help="a minute; fails where a ratio has fallen by 30 %%")
@@ -63,7 +64,9 @@ def main() -> str | int:
     plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
     if arguments.growth:
         lanes = replace(plan, lanes=growth.LANES)
-        grown = growth.GrowthPlan(lanes, arguments.transfers, arguments.minutes * 60, arguments.backlog)
+        grown = growth.GrowthPlan(
+            lanes, arguments.transfers, arguments.pages, arguments.minutes * 60, arguments.backlog
+        )
         uvloop.run(_measure_growth(grown, output))
         return 0
     measure = _measure_bulk if arguments.bulk else _measure

@@ -88,9 +88,12 @@ def _bulk_blocks(found: BulkResults, other: BulkResults | None) -> dict[str, str
 
 
 def _growth_blocks(found: GrowthResults) -> dict[str, str]:
-    world, told = found.before.world, growth_tables.told(found)
-    made = {f"{world} growth {name}": f"{rows.title}:\n\n{rows.as_markdown()}" for name, rows in told.items()}
-    return {f"{world} growth machine": _taken(found.before), **made}
+    """A part that this run left out is no longer told by what an earlier one has found."""
+    told = {name: f"{rows.title}:\n\n{rows.as_markdown()}" for name, rows in growth_tables.told(found).items()}
+    parts = {part: told.get(part, "Not measured in this run.\n") for part in growth_tables.PARTS}
+    return {
+        f"{found.before.world} growth {name}": text for name, text in {"machine": _taken(found.before), **parts}.items()
+    }
 
 
 def _taken(found: Results | BulkResults) -> str:

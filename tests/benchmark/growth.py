@@ -27,6 +27,8 @@ class GrowthPlan:
 
     lanes: Plan
     transfers: int
+    pages: int
+    """Of each list and place."""
     load_seconds: float
     backlog: int
 
@@ -42,7 +44,7 @@ async def measure_growth(
     found.transfers = await asyncio.to_thread(_final_transfers, world.database_url("accounts"))
     await run_rounds(world, plan.lanes, found=found.after, say=say)
     yield found
-    found.pages = await measure_pages(world)
+    found.pages = await measure_pages(world, count=plan.pages)
     yield found
     most = max(plan.lanes.loads)
     if plan.load_seconds:

@@ -17,8 +17,11 @@ to any worker. It costs a replay; a storm is where the replays are the work."""
 _FIGURES: Final = {"p50_ms": "p50 ms", "p95_ms": "p95 ms", "per_second": "per s"}
 
 
+PARTS: Final = ("lane", "pages", "memory", "backlog")
+
+
 def told(found: GrowthResults) -> Mapping[str, Rows]:
-    """By the names of their places in the documentation: those of which there is something to tell."""
+    """By part: those of which there is something to tell."""
     rows = {}
     if found.after.measured:
         rows["lane"] = lane(found)

@@ -14,9 +14,6 @@ from benchmark.keep_alive_client import KeepAliveClient
 from benchmark.worlds import EmbeddedWorld
 from transfer_contract.http import TransferCursor
 
-PAGES: Final = 100
-"""Of each list and place: a p95 says something, and all together take a minute."""
-
 USUAL: Final = 20
 LARGEST: Final = 100
 
@@ -30,8 +27,8 @@ _CURSORS: Final = """
 Query = Mapping[str, str | int]
 
 
-async def measure_pages(world: EmbeddedWorld) -> list[Page]:
-    """Of a system at rest. The account is one of those that all benchmarks pay from."""
+async def measure_pages(world: EmbeddedWorld, *, count: int) -> list[Page]:
+    """So many of each list and place, of a system at rest. The account is one of those that all benchmarks pay from."""
     account = {"account": world.pairs[0][0]}
     lists: dict[str, Query] = {
         "all": {},
@@ -46,7 +43,7 @@ async def measure_pages(world: EmbeddedWorld) -> list[Page]:
     measured = []
     for name, query in lists.items():
         cursors = await asyncio.to_thread(_cursors, world.database_url("accounts"), query)
-        for place, after in places(cursors, limit=int(query.get("limit", USUAL)), count=PAGES).items():
+        for place, after in places(cursors, limit=int(query.get("limit", USUAL)), count=count).items():
             queries = [{**query, **({"cursor": cursor} if cursor else {})} for cursor in after]
             measured.append(await _measured(world.gateway, name, place, queries))
     return measured

@@ -154,6 +154,8 @@ def test_the_page_has_a_place_for_each_part_and_keeps_what_is_not_recorded(tmp_p
     for block in made.values():
         assert block in filled
     assert documentation.filled(page, {}) == page
+    growth_results.save(tmp_path / "embedded-growth.json", grown())
+    assert documentation.blocks(tmp_path)["embedded growth memory"] == "Not measured in this run.\n"
 
 
 async def test_so_many_are_run_each_once_and_no_more_at_once_than_told() -> None:
