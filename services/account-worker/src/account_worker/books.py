@@ -10,7 +10,7 @@ from transfer_contract.transfers import TransferRequest
 
 @dataclass(frozen=True)
 class LockedAccount:
-    """`held_minor` is credited but not spendable yet. Only a treasury may go below zero (design rule 7)."""
+    """`held_minor` is credited but not spendable yet. Only a treasury may go below zero."""
 
     id: str
     currency: str

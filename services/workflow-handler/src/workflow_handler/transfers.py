@@ -68,7 +68,7 @@ class Transfers:
         await self._client.get_workflow_handle(workflow_id(transfer_id)).cancel()
 
     async def retry(self, transfer_id: str) -> None:
-        """Makes the server retry every parked step now (design rule 5), and lifts the demo fault that parked it."""
+        """Makes the server retry every parked step now, and lifts the demo fault that parked it."""
         runs = [run for run in [await self._describe(transfer_id), await self._describe_finisher(transfer_id)] if run]
         if not runs and await self._rows.of(transfer_id) is None:
             raise _not_found(transfer_id)
