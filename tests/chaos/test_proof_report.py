@@ -58,9 +58,9 @@ def test_the_chaos_runs_figures_are_told() -> None:
 def test_a_figure_that_the_page_has_never_heard_of_is_told_by_its_name() -> None:
     told = page(
         chaos_short=RUN.as_json()
-        | {"healed_seconds": 120, "excused": 3, "by_target": {"accounts": {"kill": 2}}, "new_rows": [{"a_b": 1}]}
+        | {"new_seconds": 120, "new_count": 3, "by_target": {"accounts": {"kill": 2}}, "new_rows": [{"a_b": 1}]}
     )
-    for figure in ("| healed | 120 s |", "| excused | 3 |", "| accounts | kill: 2 |", "new rows:", "| a b |"):
+    for figure in ("| new | 120 s |", "| new count | 3 |", "| accounts | kill: 2 |", "new rows:", "| a b |"):
         assert figure in told
 
 
