@@ -27,7 +27,9 @@ _LABELS: Final = {
     "operations_at_once": "operations at once, at most",
     "requests_unknown": "requests without an answer, repeated until there was one",
     "longest_recovery_seconds": "longest recovery, from a fault's beginning until a transfer begun after it completed",
-    "longest_transfer_seconds": "longest transfer, faults included",
+    "longest_transfer_seconds": (
+        "longest transfer, faults included; what was deleted before its first row is sent again after the last fault"
+    ),
     "opened_seconds": "hot accounts open after",
     "healed_seconds": "everything runs again after the last fault",
     "settled_seconds": "all transfers final after healing",
