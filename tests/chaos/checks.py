@@ -8,7 +8,7 @@ import httpx
 from chaos.answers import NO_DEFECT, is_defect
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.findings import Findings
-from chaos.load import AS_PROMISED
+from chaos.patient_client import AS_PROMISED
 from chaos.reads import LONGEST_GAP_THROUGH_FAULTS_SECONDS, Reads, UnreadableError, look_again_and_again
 from chaos.row_watch import RowWatch
 

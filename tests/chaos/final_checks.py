@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
-from chaos.answers import NO_DEFECT, is_defect
+from chaos.after_healing import CLOSES_WITHIN_SECONDS, get, result_of
 from chaos.ends import Share, judge_ends, judge_share
 from chaos.findings import Findings
-from chaos.load import AS_PROMISED
 from chaos.operations import Kind
+from chaos.patient_client import AS_PROMISED
 from chaos.promises import Promise
 from chaos.row_watch import RowWatch
 from chaos.strikes import Strikes
@@ -18,14 +18,9 @@ from chaos.violations import Violation
 from money_books import read_books
 from money_checks import check_reconciliation, violations
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.names import workflow_id
-from transfer_contract.transfers import TransferResult
 
 _ASKED_AT_ONCE: Final = 8
-_ATTEMPTS: Final = 10
-_CLOSES_WITHIN_SECONDS: Final = 15
-"""What is final has a workflow that is at its last task, or one that an operator has ended."""
 
 
 @dataclass
@@ -87,7 +82,7 @@ class FinalChecks:
 
     async def _compare_with_api(self, promise: Promise) -> None:
         asked_at = self._findings.journal.now
-        answer = await self._get(f"/transfers/{promise.transfer_id}")
+        answer = await get(self._api, f"/transfers/{promise.transfer_id}", self._findings.violations)
         if answer is None or answer.status_code != 200:
             detail = f"{promise.key}: {answer.status_code if answer else 'no answer'}"
             self._add("the API answers every acknowledged transfer", detail, promise.transfer_id)
@@ -100,8 +95,8 @@ class FinalChecks:
 
     async def compare_with_temporal(self, promise: Promise) -> None:
         try:
-            async with asyncio.timeout(_CLOSES_WITHIN_SECONDS):
-                result = await self._result(promise.transfer_id)
+            async with asyncio.timeout(CLOSES_WITHIN_SECONDS):
+                result = await result_of(self._temporal, workflow_id(promise.transfer_id))
         except WorkflowFailureError as error:
             self._judge_end(promise, f"{error.cause!r}", self.strikes.all)
         except TimeoutError:
@@ -117,19 +112,6 @@ class FinalChecks:
         if promise.transfer_id not in struck:
             self._add("who wasn't struck ends with a result", f"{promise.key}: {end}", promise.transfer_id)
 
-    async def _result(self, transfer_id: str) -> TransferResult | None:
-        """None where the workflow is no longer there; asked again where Temporal doesn't answer."""
-        run = self._temporal.get_workflow_handle(workflow_id(transfer_id), result_type=TransferResult)
-        while True:
-            try:
-                result: TransferResult = await run.result()
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return None
-            else:
-                return result
-            await asyncio.sleep(1)
-
     def _compare(self, promise: Promise, source: str, status: str) -> None:
         """What isn't final is said by another check, and may have become so meanwhile."""
         rows = self._rows.transfers.get(promise.transfer_id)
@@ -142,28 +124,13 @@ class FinalChecks:
         books = await asyncio.to_thread(read_books, accounts_url, ledger_url)
         for wrong in await asyncio.to_thread(violations, books, openings_may_be_undone=True):
             self._add("the books are right", wrong)
-        answer = await self._get("/reconciliation")
+        answer = await get(self._api, "/reconciliation", self._findings.violations)
         try:
             assert answer is not None
             check_reconciliation(answer.json(), books)
         except (AssertionError, KeyError, ValueError) as error:
             told = answer.text[:2000] if answer else "no answer"
             self._add("the product's own reconciliation is that of the books", f"{error}: {told}")
-
-    async def _get(self, path: str) -> httpx.Response | None:
-        """None where it isn't answered although everything runs."""
-        for _ in range(_ATTEMPTS):
-            try:
-                answer = await self._api.get(path)
-            except httpx.HTTPError:
-                pass
-            else:
-                if is_defect(answer):
-                    self._add(NO_DEFECT, f"GET {path}: {answer.status_code} {answer.text[:500]}")
-                if answer.status_code < 500:
-                    return answer
-            await asyncio.sleep(1)
-        return None
 
 
 async def _each(promises: Iterable[Promise], compare: Callable[[Promise], Awaitable[None]]) -> None:

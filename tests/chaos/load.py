@@ -3,17 +3,15 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
-from random import Random
 from typing import Final
 
 import httpx
-from chaos.answers import NO_DEFECT, is_defect
 from chaos.findings import Findings
 from chaos.operations import CLIENTS, CURRENCIES, Kind, Operation, opening_balance, operations
+from chaos.patient_client import ANSWER_SECONDS, FIRST_RETRY_SECONDS, Answered, PatientClient
 from chaos.promises import FINAL, Json, Promise
 from transfer_contract.identity import treasury_of
 
@@ -21,19 +19,10 @@ OPERATIONS_PER_SECOND: Final = 10.0
 """What two cores carry with faults going on; Temporal's development server alone carries 15 to 35 transfers."""
 OPERATIONS_AT_ONCE: Final = 20
 """Many more than a healthy system has in flight at that pace; what a fault holds up is no more than these."""
-AS_PROMISED: Final = "every answer is one that the API promises"
 _WAIT_SECONDS: Final = 5
 _WATCH_SECONDS: Final = 10
-_PATIENCE_SECONDS: Final = 60
+PATIENCE_SECONDS: Final = 60
 """So long a client watches one transfer before it goes on to its next operation."""
-_ANSWER_SECONDS: Final = 20
-_FIRST_RETRY_SECONDS: Final = 1.0
-"""As `Retry-After` asks for: a system that is busy getting well isn't kept from it."""
-_LONGEST_RETRY_SECONDS: Final = 4.0
-
-
-Answered = tuple[httpx.Response, float]
-"""With the time at which it was asked for, in seconds since the run began."""
 
 
 @dataclass
@@ -63,7 +52,6 @@ class Load:
         self._seed = seed
         self._journal = findings.journal
         self._promises = findings.promises
-        self._violations = findings.violations
         self._turn_at = time.monotonic()
         self.work = Work()
         self._openings: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -71,23 +59,24 @@ class Load:
         self._at_once = asyncio.Semaphore(OPERATIONS_AT_ONCE)
         self._http = httpx.AsyncClient(
             base_url=gateway_url,
-            timeout=_ANSWER_SECONDS,
+            timeout=ANSWER_SECONDS,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=CLIENTS),
             trust_env=False,
         )
+        self._client = PatientClient(findings)
 
     async def open_accounts(self) -> None:
         """The hot and the poor ones. A cold one is opened by whoever needs it first, through all faults."""
         hot = [(account_id, each.currency) for each in CURRENCIES for account_id in each.hot + each.poor]
         while not all(await asyncio.gather(*(self._has_money(*account) for account in hot))):  # noqa: ASYNC110
-            await asyncio.sleep(_FIRST_RETRY_SECONDS)
+            await asyncio.sleep(FIRST_RETRY_SECONDS)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then each client ends the operation that it is at, and is acknowledged."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as clients:
             for client in range(CLIENTS):
-                clients.create_task(self._client(client, stop))
+                clients.create_task(self._work(client, stop))
             await stop.wait()
             self.work.seconds = time.monotonic() - began
 
@@ -103,11 +92,11 @@ class Load:
             await self._open_account(promise.body["destination_account"], promise.body["currency"])
             return
         operation = Operation(-1, 0, promise.kind, promise.key, promise.body)
-        answer, _ = await self._post(operation)
+        answer, asked_at = await self._post(operation)
         if answer.is_success:
             await self._watch(operation, promise)
         else:
-            self._surprised(operation, answer, self._journal.now)
+            self._client.surprised(operation, answer, asked_at)
 
     async def _can_be_asked_for(self, operation: Operation) -> bool:
         """Not where an account has got no money: its opening may have been undone. Nor what wasn't asked for before."""
@@ -130,9 +119,11 @@ class Load:
         body |= {"opening_balance": money} if money else {}
         operation = _opening(account_id, currency, money or "0")
         asked_at = self._journal.now
-        answer, _ = await self._answer(operation, "POST /accounts", lambda: self._http.post("/accounts", json=body))
+        answer, last_asked_at = await self._client.answer(
+            operation, "POST /accounts", lambda: self._http.post("/accounts", json=body)
+        )
         if not answer.is_success:
-            self._surprised(operation, answer, asked_at)
+            self._client.surprised(operation, answer, last_asked_at)
             return False
         if not money:
             return True
@@ -140,7 +131,7 @@ class Load:
         await self._watch(operation, opening)
         return opening.status == "completed"
 
-    async def _client(self, client: int, stop: asyncio.Event) -> None:
+    async def _work(self, client: int, stop: asyncio.Event) -> None:
         for operation in operations(self._seed, client):
             await self._turn()
             async with self._at_once:
@@ -173,14 +164,14 @@ class Load:
         asked_at = self._journal.now
         answer, last_asked_at = await self._post(operation)
         if operation.kind is Kind.REPEATED and self._promises.of_key(operation.key).body != operation.body:
-            self._expect(operation, answer, {422}, last_asked_at)  # the key is another request's meanwhile
+            self._client.expect(operation, answer, {422}, last_asked_at)  # the key is another request's meanwhile
             return None
         if not answer.is_success:
-            self._surprised(operation, answer, last_asked_at)
+            self._client.surprised(operation, answer, last_asked_at)
             return None
         transfer = answer.json()
         if operation.kind is Kind.REPEATED and "Idempotent-Replayed" not in answer.headers:
-            self._surprised(operation, answer, last_asked_at)
+            self._client.surprised(operation, answer, last_asked_at)
         promise = self._promises.acknowledged(operation, transfer["id"], asked_at)
         self._tell(promise, transfer, last_asked_at)
         if operation.kind is Kind.CANCELLED:
@@ -192,20 +183,20 @@ class Load:
     async def _post(self, operation: Operation) -> Answered:
         wait = 0 if operation.kind in (Kind.CANCELLED, Kind.CLOSED) else _WAIT_SECONDS
         headers = {"Idempotency-Key": operation.key, "Prefer": f"wait={wait}"}
-        return await self._answer(
+        return await self._client.answer(
             operation, "POST /transfers", lambda: self._http.post("/transfers", json=operation.body, headers=headers)
         )
 
     async def _try_to(self, operation: Operation, path: str, expected: set[int]) -> None:
-        answer, asked_at = await self._answer(operation, f"POST {path}", lambda: self._http.post(path))
-        self._expect(operation, answer, expected, asked_at)
+        answer, asked_at = await self._client.answer(operation, f"POST {path}", lambda: self._http.post(path))
+        self._client.expect(operation, answer, expected, asked_at)
 
     async def _try_another_body(self, operation: Operation) -> None:
         """What nobody knows any more (that is judged at the end) may be asked for with another body."""
         answer, asked_at = await self._post(operation)
         promise = self._promises.of_key(operation.key)
         if promise.body != operation.body:
-            self._expect(operation, answer, {422}, asked_at)
+            self._client.expect(operation, answer, {422}, asked_at)
         if answer.is_success:
             promise.body = operation.body
 
@@ -213,13 +204,13 @@ class Load:
         promise = self._promises.of_key(operation.key)
         await self._look(operation, promise)
         path = f"/accounts/{operation.body['source_account']}"
-        account, asked_at = await self._answer(operation, f"GET {path}", lambda: self._http.get(path))
+        account, asked_at = await self._client.answer(operation, f"GET {path}", lambda: self._http.get(path))
         if account.status_code != 200 or any(account.json()[name].startswith("-") for name in ("balance", "held")):
-            self._surprised(operation, account, asked_at)
+            self._client.surprised(operation, account, asked_at)
 
     async def _watch(self, operation: Operation, promise: Promise) -> None:
         """Until it is final, or patience ends."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         seen: Json = {}
         tag = ""
         while not promise.told and seen.get("status") not in FINAL and time.monotonic() < deadline:
@@ -233,50 +224,18 @@ class Load:
         path = f"/transfers/{promise.transfer_id}"
         headers = {"If-None-Match": tag} if tag else {}
         wait = {"wait": _WATCH_SECONDS} if tag else {}
-        answer, asked_at = await self._answer(
+        answer, asked_at = await self._client.answer(
             operation, f"GET {path}", lambda: self._http.get(path, params=wait, headers=headers)
         )
         if answer.status_code == 200:
             self._tell(promise, answer.json(), asked_at)
         else:
-            self._expect(operation, answer, {304}, asked_at)
+            self._client.expect(operation, answer, {304}, asked_at)
         return answer
 
     def _tell(self, promise: Promise, transfer: Json, asked_at: float) -> None:
         self._promises.judge_request(promise, transfer)
         self._promises.told(transfer, self._journal.now, asked_at=asked_at)
-
-    async def _answer(
-        self, operation: Operation, request: str, send: Callable[[], Awaitable[httpx.Response]]
-    ) -> Answered:
-        """Repeated until there is one that says what happened."""
-        jitter = Random(f"{operation.client}/{operation.number}")  # noqa: S311 - spreads what comes at once
-        for attempt in count():
-            asked_at = self._journal.now
-            try:
-                answer = await send()
-            except httpx.HTTPError as error:
-                self._journal.answered(operation, request, asked_at, type(error).__name__)
-            else:
-                self._journal.answered(operation, request, asked_at, answer.status_code)
-                if is_defect(answer):
-                    detail = f"{request}: {answer.status_code} {answer.text[:500]}"
-                    self._violations.add(NO_DEFECT, detail)
-                if answer.status_code < 500:
-                    return answer, asked_at
-            longest = min(_FIRST_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
-            await asyncio.sleep(longest * (1 + jitter.random()))
-        raise AssertionError("it is repeated without an end")
-
-    def _expect(self, operation: Operation, answer: httpx.Response, expected: set[int], asked_at: float) -> None:
-        if answer.status_code not in expected:
-            self._surprised(operation, answer, asked_at)
-
-    def _surprised(self, operation: Operation, answer: httpx.Response, asked_at: float) -> None:
-        known = self._promises.knows(operation.key)
-        transfer_id = self._promises.of_key(operation.key).transfer_id if known else None
-        detail = f"{operation.kind} {operation.key}: {answer.status_code} {answer.text[:500]}"
-        self._violations.add(AS_PROMISED, detail, transfer_id, asked_at=asked_at)
 
 
 def _opening(account_id: str, currency: str, money: str) -> Operation:

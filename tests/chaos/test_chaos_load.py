@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, Final
 
 import pytest
-from chaos import load
+from chaos import load, patient_client
 from chaos.answers import NO_DEFECT
 from chaos.findings import Findings
 from chaos.journal import UNKNOWN
@@ -112,9 +112,10 @@ class FlakyGateway:
 async def under_load(
     gateway: FlakyGateway, findings: Findings, monkeypatch: pytest.MonkeyPatch, *, transfers: int = 100
 ) -> None:
-    quickly = {"OPERATIONS_PER_SECOND": 500, "OPERATIONS_AT_ONCE": 50}
-    for name, number in {**quickly, "_FIRST_RETRY_SECONDS": 0.01, "_LONGEST_RETRY_SECONDS": 0.02}.items():
-        monkeypatch.setattr(load, name, number)
+    monkeypatch.setattr(load, "OPERATIONS_PER_SECOND", 500)
+    monkeypatch.setattr(load, "OPERATIONS_AT_ONCE", 50)
+    monkeypatch.setattr(patient_client, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(patient_client, "_LONGEST_RETRY_SECONDS", 0.02)
     stop = asyncio.Event()
     async with live_server(gateway.app) as server:
         load_of_clients = Load(server.url, SEED, findings)

@@ -8,8 +8,9 @@ import pytest
 from chaos.ends import judge_ends, judge_share
 from chaos.final_checks import FinalChecks
 from chaos.findings import Findings
-from chaos.load import AS_PROMISED, Work
+from chaos.load import Work
 from chaos.operations import Kind
+from chaos.patient_client import AS_PROMISED
 from chaos.planted_books import PlantedBooks
 from chaos.promises import Promise
 from chaos.reads import LONGEST_GAP_SECONDS, LONGEST_GAP_THROUGH_FAULTS_SECONDS, Reads
