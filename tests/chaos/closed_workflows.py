@@ -26,14 +26,23 @@ class ClosedWorkflows:
         self._temporal = temporal
         self._violations = violations
         self._strikes = strikes
-        self._since = datetime.now(UTC)
+        self._began = self._since = datetime.now(UTC)
 
     async def look(self) -> None:
-        """First the workflows, then the rows: what was closed by then must be final by now."""
+        """Those that have closed since the last look."""
         began = datetime.now(UTC)
+        await self._look_since(self._since)
+        self._since = began
+
+    async def look_at_all(self) -> None:
+        """Of the whole run, also those that were listed later than a look goes back."""
+        await self._look_since(self._began)
+
+    async def _look_since(self, since: datetime) -> None:
+        """First the workflows, then the rows: what was closed by then must be final by now."""
         completed = set()
         async for run in self._temporal.list_workflows(
-            f"{_CLOSED} AND CloseTime > '{(self._since - _VISIBLE_WITHIN).isoformat()}'"
+            f"{_CLOSED} AND CloseTime > '{(since - _VISIBLE_WITHIN).isoformat()}'"
         ):
             transfer_id = run.id.partition("-")[2]
             if run.status is WorkflowExecutionStatus.COMPLETED:
@@ -43,7 +52,6 @@ class ClosedWorkflows:
         final = await asyncio.to_thread(final_among, self._accounts_url, completed)
         for transfer_id in completed - final:
             self._violations.add("no workflow closes before its rows are final", transfer_id, transfer_id)
-        self._since = began
 
     def _is_struck(self, run: WorkflowExecution, transfer_id: str) -> bool:
         """After a deletion, the same key may be another request's: that run fails where the first has left rows."""

@@ -56,7 +56,7 @@ MIX: Final = {
     Kind.READ: 5,
     Kind.CANCELLED: 5,
 }
-"""In percent. The issue's 60 % that are valid and 10 % without the money: here with some that may be either."""
+"""In percent. Contended ones are paid or not by who comes first."""
 
 
 @dataclass(frozen=True)

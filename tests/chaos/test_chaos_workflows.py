@@ -2,48 +2,55 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 import httpx
 import pytest
+from chaos import closed_workflows, final_checks, workflow_faults
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.final_checks import FinalChecks
 from chaos.findings import Findings
 from chaos.operations import Kind
 from chaos.planted_books import PlantedBooks
 from chaos.promises import Promise
+from chaos.row_history import AccountRows
 from chaos.row_watch import RowWatch
 from chaos.schedule import FaultKind
 from chaos.strikes import Strikes
 from temporalio import workflow
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from transfer_contract.names import FINISH_TRANSFER, RECONCILE_TRANSFERS, TRANSFER_MONEY, finisher_id, workflow_id
+from transfer_contract.steps import FinalStatus
+from transfer_contract.transfers import TransferResult
 
 
 @workflow.defn(name=TRANSFER_MONEY)
 class OneThatEnds:
     @workflow.run
-    async def run(self, end: str) -> str:
+    async def run(self, end: str) -> TransferResult:
         if end == "fails":
             raise ApplicationError("as the test says")
         await workflow.wait_condition(lambda: end != "waits")
-        return end
+        return TransferResult(transfer_id=workflow.info().workflow_id, status=FinalStatus(end))
 
 
 @workflow.defn(name=FINISH_TRANSFER)
 class OneThatFinishes(OneThatEnds):
     @workflow.run
-    async def run(self, end: str) -> str:
+    async def run(self, end: str) -> TransferResult:
         return await super().run(end)
 
 
 @workflow.defn(name=RECONCILE_TRANSFERS)
 class OneThatReconciles(OneThatEnds):
     @workflow.run
-    async def run(self, end: str) -> str:
+    async def run(self, end: str) -> TransferResult:
         return await super().run(end)
 
 
@@ -160,3 +167,65 @@ async def test_at_the_end_only_who_was_struck_may_have_no_result(
         checks.strikes = Strikes()
         await checks.compare_with_temporal(promise)
     assert [found.check for found in findings.violations.all] == ["who wasn't struck ends with a result"]
+
+
+THE_SAME: Final = "API, databases and Temporal say the same"
+OWN_AND_RECONCILERS: Final = [(TRANSFER_MONEY, workflow_id), (FINISH_TRANSFER, finisher_id)]
+
+
+async def compared_with_temporal(transfer_id: str, temporal: Client, findings: Findings) -> int:
+    """How many had a result. By its rows it has completed; its own workflow may be gone."""
+    rows = RowWatch("", "", findings.violations)
+    rows.transfers[transfer_id] = AccountRows(transfer_id, (), "completed", ())
+    async with httpx.AsyncClient() as api:
+        checks = FinalChecks(rows, api, temporal, findings)
+        checks.strikes.trying(FaultKind.WORKFLOW_DELETED, workflow_id(transfer_id))
+        await checks.compare_with_temporal(Promise(transfer_id, "key", Kind.VALID, {}, 0.0))
+        return checks.compared.with_temporal
+
+
+@pytest.mark.parametrize(("status", "checks"), [("completed", []), ("compensated", [THE_SAME])])
+@pytest.mark.parametrize("run", OWN_AND_RECONCILERS)
+async def test_at_the_end_a_workflows_result_is_what_the_rows_say(
+    temporal_client: Client, queue: str, findings: Findings, run: tuple[str, Callable[[str], str]], status: str,
+    checks: list[str],
+) -> None:  # fmt: skip
+    transfer_id = str(uuid4())
+    await listed(temporal_client, queue, (run[0], run[1](transfer_id)), status)
+    assert await compared_with_temporal(transfer_id, temporal_client, findings) == 1
+    assert [found.check for found in findings.violations.all] == checks
+
+
+@pytest.mark.parametrize(
+    ("run", "checks"), zip(OWN_AND_RECONCILERS, (["a workflow closes with its transfer"], []), strict=True)
+)
+async def test_at_the_end_only_the_reconcilers_workflow_may_still_be_open(
+    temporal_client: Client, queue: str, findings: Findings, monkeypatch: pytest.MonkeyPatch,
+    run: tuple[str, Callable[[str], str]], checks: list[str],
+) -> None:  # fmt: skip
+    """Its next attempt may be a minute away; the transfer has ended without it."""
+    monkeypatch.setattr(final_checks, "CLOSES_WITHIN_SECONDS", 0.5)
+    transfer_id = str(uuid4())
+    handle = await temporal_client.start_workflow(run[0], "waits", id=run[1](transfer_id), task_queue=queue)
+    assert await compared_with_temporal(transfer_id, temporal_client, findings) == 0
+    assert [found.check for found in findings.violations.all] == checks
+    await handle.terminate("by the test")
+
+
+async def test_a_workflow_that_was_listed_too_late_for_every_look_is_found_at_the_end(
+    temporal_client: Client, queue: str, workflows: ClosedWorkflows, findings: Findings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(closed_workflows, "_VISIBLE_WITHIN", timedelta(0))
+    await closed(temporal_client, queue, "held")
+    workflows._since = datetime.now(UTC)
+    assert await found_of("held", workflows, findings) == []
+    await workflows.look_at_all()
+    assert await found_of("held", workflows, findings) == ["no workflow closes before its rows are final"]
+
+
+async def test_a_workflow_that_has_not_begun_is_not_counted_as_reset(temporal_client: Client) -> None:
+    handle = await temporal_client.start_workflow(TRANSFER_MONEY, "waits", id=str(uuid4()), task_queue="nobody's")
+    execution = WorkflowExecution(workflow_id=handle.id, run_id=handle.result_run_id or "")
+    assert not await workflow_faults._reset(temporal_client, execution, 0)
+    await handle.terminate("by the test")

@@ -20,7 +20,8 @@ from transfer_contract.names import TRANSFER_MONEY
 _MOST: Final = 3
 _LISTED: Final = 200
 _OF_TRANSFERS: Final = f"WorkflowType = '{TRANSFER_MONEY}' AND ExecutionStatus = "
-Strike = Callable[[Client, WorkflowExecution, int], Awaitable[None]]
+Strike = Callable[[Client, WorkflowExecution, int], Awaitable[bool]]
+"""Whether it has struck. Raises RPCError where the server refuses."""
 
 
 async def terminate(system: ChaosSystem, fault: ScheduledFault) -> Effect:
@@ -48,10 +49,11 @@ async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *,
         for execution in await _some(client, f"{_OF_TRANSFERS}'{status}'", fault):
             system.strikes.trying(fault.kind, execution.workflow_id)
             try:
-                await strike(client, execution, fault.numbers[3])
+                has_struck = await strike(client, execution, fault.numbers[3])
             except RPCError:
                 continue
-            struck.append(execution.workflow_id)
+            if has_struck:
+                struck.append(execution.workflow_id)
         await asyncio.sleep(LOOK_SECONDS)
     return Effect(len(struck), f"workflows {done}: {', '.join(struck) or 'none found'}")
 
@@ -63,17 +65,19 @@ async def _some(client: Client, query: str, fault: ScheduledFault) -> list[Workf
     return [WorkflowExecution(workflow_id=found.id, run_id=found.run_id) for found in chosen]
 
 
-async def _terminate(client: Client, execution: WorkflowExecution, _number: int) -> None:
+async def _terminate(client: Client, execution: WorkflowExecution, _number: int) -> bool:
     handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
     await handle.terminate("chaos")
+    return True
 
 
-async def _reset(client: Client, execution: WorkflowExecution, number: int) -> None:
+async def _reset(client: Client, execution: WorkflowExecution, number: int) -> bool:
+    """False where it has done no task yet that it could be reset to."""
     history = await client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id).fetch_history()
     done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
     tasks = [event.event_id for event in history.events if event.event_type == done]
     if not tasks:
-        return
+        return False
     await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
@@ -83,9 +87,11 @@ async def _reset(client: Client, execution: WorkflowExecution, number: int) -> N
             request_id=str(uuid4()),
         )
     )
+    return True
 
 
-async def _delete(client: Client, execution: WorkflowExecution, _number: int) -> None:
+async def _delete(client: Client, execution: WorkflowExecution, _number: int) -> bool:
     await client.workflow_service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
     )
+    return True
