@@ -19,15 +19,22 @@ from free_port import free_port
 READY_SECONDS: Final = 240
 CURRENT_SECONDS: Final = 300
 """Temporal itself may be away meanwhile, more than once."""
-CHANGE: Final = "chaos-second-build"
-"""The patch of every build but the first: a timer before the deposit, which a cancel doesn't end."""
 
 _UNCHANGED: Final = "            await self._forward(Step.DEPOSIT)\n"
-_CHANGED: Final = (
-    f'            if workflow.patched("{CHANGE}"):\n                await shielded(workflow.sleep(0.01))\n' + _UNCHANGED
-)
+_CHANGED: Final = """\
+            for build in range({build}, 1, -1):
+                if workflow.patched("{change}".format(build)):
+                    await shielded(workflow.sleep(build / 1000))
+                    break
+"""
+_CHANGE: Final = "chaos-build-{}"
 _IMPORTS: Final = "from workflow_handler.policies import Timings\n"
 _WORKERS: Final = tuple(name for name in topology.WORKERS if topology.kind_of(name) == worker_versions.DEPLOYMENT)
+
+
+def change_of(build: int) -> str:
+    """Its patch: before the deposit a timer of its own, which a cancel doesn't end. A run keeps what it began with."""
+    return _CHANGE.format(build)
 
 
 async def deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
@@ -58,13 +65,17 @@ async def deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
 
 def _worker(system: ChaosSystem, name: str, *, build: int, port: int) -> Supervised:
     program = service(system, name)
-    variables = {"PORT": str(port), "WORKER_BUILD_ID": str(build), "PYTHONPATH": str(_changed_code(system.folder))}
+    variables = {
+        "PORT": str(port),
+        "WORKER_BUILD_ID": str(build),
+        "PYTHONPATH": str(_changed_code(system.folder, build)),
+    }
     return Supervised(with_variables(program, variables), system.logs / f"{name}-build-{build}.log")
 
 
-def _changed_code(folder: Path) -> Path:
+def _changed_code(folder: Path, build: int) -> Path:
     """A folder that holds the changed package, for PYTHONPATH."""
-    target = folder / "changed"
+    target = folder / "changed" / str(build)
     if not target.exists():
         package = target / "workflow_handler"
         shutil.copytree(Path(workflow_handler.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -73,7 +84,8 @@ def _changed_code(folder: Path) -> Path:
         for line in (_UNCHANGED, _IMPORTS):
             assert code.count(line) == 1, "the story has changed: change this patch with it"
         imports = f"{_IMPORTS}from workflow_handler.saga import shielded\n"
-        story.write_text(code.replace(_UNCHANGED, _CHANGED).replace(_IMPORTS, imports))
+        changed = _CHANGED.format(build=build, change=_CHANGE) + _UNCHANGED
+        story.write_text(code.replace(_UNCHANGED, changed).replace(_IMPORTS, imports))
     return target
 
 
