@@ -55,11 +55,11 @@ class ClosedWorkflows:
 
     def _is_struck(self, run: WorkflowExecution, transfer_id: str) -> bool:
         """After a deletion, the same key may be another request's: that run fails where the first has left rows."""
-        if run.workflow_type != TRANSFER_MONEY:
-            return False
+        is_own = run.workflow_type == TRANSFER_MONEY
         if run.status is WorkflowExecutionStatus.FAILED:
-            return transfer_id in self._strikes.deleted
-        return run.status is WorkflowExecutionStatus.TERMINATED and transfer_id in self._strikes.all
+            return is_own and transfer_id in self._strikes.deleted
+        struck = transfer_id if is_own else run.id
+        return run.status is WorkflowExecutionStatus.TERMINATED and struck in self._strikes.all
 
     def _closed_in_another_way(self, run: WorkflowExecution, transfer_id: str) -> None:
         status = run.status.name if run.status else "?"

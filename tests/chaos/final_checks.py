@@ -52,9 +52,9 @@ class FinalChecks:
 
     async def run(self, accounts_url: str, ledger_url: str, strikes: Strikes) -> Compared:
         self.strikes = strikes
-        self.compared.ended_by_operators = strikes.all
         self.compared.excused = self._findings.violations.excuse(AS_PROMISED, self.is_about_forgotten)
         promises = self._findings.promises.all
+        self.compared.ended_by_operators = strikes.all & {promise.transfer_id for promise in promises}
         self._judge_final(promises)
         await _each(promises, self._compare_with_api)
         await _each(promises, self.compare_with_temporal)

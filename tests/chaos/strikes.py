@@ -15,11 +15,12 @@ class Strikes:
         self._tried: defaultdict[FaultKind, set[str]] = defaultdict(set)
 
     def trying(self, kind: FaultKind, workflow_id: str) -> None:
+        """Who strikes the reconciler's workflow of a transfer leaves the transfer's own alone."""
         self._tried[kind].add(workflow_id.removeprefix(_WORKFLOW_PREFIX))
 
     @property
     def all(self) -> set[str]:
-        """The transfers' ids."""
+        """The transfers' ids, and those of the reconciler's workflows."""
         return set().union(*self._tried.values())
 
     @property

@@ -141,6 +141,18 @@ async def test_a_workflow_of_the_reconciler_that_fails_is_said(
     assert await found_of("undone", workflows, findings) == ["a workflow closes with a result"]
 
 
+@pytest.mark.parametrize(("struck", "checks"), [(finisher_id, []), (workflow_id, ["a workflow closes with a result"])])
+async def test_the_reconcilers_own_workflow_may_be_terminated_only_where_it_was_struck_itself(
+    temporal_client: Client, queue: str, books: PlantedBooks, findings: Findings, struck: Callable[[str], str],
+    checks: list[str],
+) -> None:  # fmt: skip
+    strikes, transfer_id = Strikes(), str(uuid4())
+    strikes.trying(FaultKind.WORKFLOW_TERMINATED, struck(transfer_id))
+    await listed(temporal_client, queue, (FINISH_TRANSFER, finisher_id(transfer_id)), "waits")
+    workflows = ClosedWorkflows(books.urls[0], temporal_client, findings.violations, strikes)
+    assert await found_of(transfer_id, workflows, findings) == checks
+
+
 async def test_a_run_of_the_reconciler_that_fails_is_said(
     temporal_client: Client, queue: str, workflows: ClosedWorkflows, findings: Findings
 ) -> None:

@@ -1,4 +1,4 @@
-"""Workflows that somebody terminates, resets or deletes while their transfers are under way."""
+"""Workflows that somebody terminates, resets or deletes: of transfers under way, and the reconciler's of a transfer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,11 +15,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from transfer_contract.names import TRANSFER_MONEY
+from transfer_contract.names import FINISH_TRANSFER, TRANSFER_MONEY
 
 _MOST: Final = 3
 _LISTED: Final = 200
-_OF_TRANSFERS: Final = f"WorkflowType = '{TRANSFER_MONEY}' AND ExecutionStatus = "
+_STRUCK: Final = (TRANSFER_MONEY, FINISH_TRANSFER)
 Strike = Callable[[Client, WorkflowExecution, int], Awaitable[bool]]
 """Whether it has struck. Raises RPCError where the server refuses."""
 
@@ -40,13 +40,13 @@ async def delete(system: ChaosSystem, fault: ScheduledFault) -> Effect:
 
 
 async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *, status: str, done: str) -> Effect:
-    """One to three of them; the fault looks for as long as it may until it finds any that isn't faster."""
+    """Up to three of each type; the fault looks for as long as it may until it finds any that isn't faster."""
     client = await system.temporal_client()
     loop = asyncio.get_running_loop()
     end = loop.time() + fault.for_seconds
     struck: list[str] = []
     while not struck and loop.time() < end:
-        for execution in await _some(client, f"{_OF_TRANSFERS}'{status}'", fault):
+        for execution in [each for kind in _STRUCK for each in await _some(client, kind, status, fault)]:
             system.strikes.trying(fault.kind, execution.workflow_id)
             try:
                 has_struck = await strike(client, execution, fault.numbers[3])
@@ -58,7 +58,8 @@ async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *,
     return Effect(len(struck), f"workflows {done}: {', '.join(struck) or 'none found'}")
 
 
-async def _some(client: Client, query: str, fault: ScheduledFault) -> list[WorkflowExecution]:
+async def _some(client: Client, kind: str, status: str, fault: ScheduledFault) -> list[WorkflowExecution]:
+    query = f"WorkflowType = '{kind}' AND ExecutionStatus = '{status}'"
     listed = [found async for found in client.list_workflows(query, limit=_LISTED)]
     first = fault.numbers[0] % (len(listed) or 1)
     chosen = islice(listed, first, first + 1 + fault.numbers[1] % _MOST)
