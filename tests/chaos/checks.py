@@ -8,7 +8,7 @@ import httpx
 from chaos.answers import NO_DEFECT, is_defect
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.findings import Findings
-from chaos.patient_client import AS_PROMISED
+from chaos.patient_client import ANSWER_SECONDS, AS_PROMISED
 from chaos.promises import Json
 from chaos.reads import (
     LONGEST_GAP_THROUGH_FAULTS_SECONDS,
@@ -92,7 +92,7 @@ class ContinuousChecks:
             self._findings.violations.add("the product's own reconciliation is balanced", str(reconciliation))
 
     async def _get(self, path: str, **query: int | str) -> httpx.Response:
-        answer = await self._api.get(path, params=query)
+        answer = await self._api.get(path, params=query, timeout=ANSWER_SECONDS)
         if is_defect(answer):
             self._findings.violations.add(NO_DEFECT, f"GET {path}: {answer.status_code} {answer.text[:500]}")
         if answer.status_code >= 500:
