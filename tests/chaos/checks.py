@@ -46,7 +46,7 @@ class ContinuousChecks:
             (Reads("rows"), self.look_at_rows, _ROWS_SECONDS),
             (Reads("closed workflows"), workflows.look, _WORKFLOWS_SECONDS),
             (Reads("list of transfers", LONGEST_GAP_THROUGH_FAULTS_SECONDS), self._look_at_list, _LISTS_SECONDS),
-            (Reads("list of completed ones", gap), self._look_at_completed, _LISTS_SECONDS),
+            (Reads("list of completed", gap), self._look_at_completed, _LISTS_SECONDS),
             (Reads("reconciliation", gap), self._reconcile, _RECONCILIATION_SECONDS),
         ]
         self.reads = [reads for reads, _, _ in self._looks]
