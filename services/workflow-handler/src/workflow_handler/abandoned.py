@@ -10,9 +10,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 from service_runtime.carrying import carries, is_open
+from service_runtime.temporal import describe_workflow
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client, WorkflowExecutionStatus
 from transfer_contract.names import finisher_id, workflow_id
 from transfer_contract.reconciler import Abandoned, Finding, Findings, ReconcilerActivities, Search, SearchPosition
 from transfer_contract.transfers import TransferRequest
@@ -109,10 +109,10 @@ class AbandonedTransfers(ReconcilerActivities):
 
     async def _verdict_on(self, transfer: TransferRequest) -> _Verdict | Abandoned:
         """The rows are read last: a run that has just closed has made them final."""
-        run = await self._describe(workflow_id(transfer.transfer_id))
+        run = await describe_workflow(self._client, workflow_id(transfer.transfer_id))
         if run is not None and carries(run):
             return _Verdict.CARRIED
-        finisher = await self._describe(finisher_id(transfer.transfer_id))
+        finisher = await describe_workflow(self._client, finisher_id(transfer.transfer_id))
         if finisher is not None and is_open(finisher):
             return _Verdict.UNDER_WAY
         known = await self._rows.of(transfer.transfer_id)
@@ -123,14 +123,6 @@ class AbandonedTransfers(ReconcilerActivities):
             found=found_as(run.status) if run else Finding.FORGOTTEN,
             has_rows=known is not None,
         )
-
-    async def _describe(self, workflow: str) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._client.get_workflow_handle(workflow).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
 
     def _told(self, found: _Found, position: SearchPosition, *, is_complete: bool) -> Findings:
         for each in found.abandoned:

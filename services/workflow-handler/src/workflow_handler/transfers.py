@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from service_runtime.carrying import is_open
 from service_runtime.problems import Problem
 from service_runtime.request_id import current_request_id
-from service_runtime.temporal import has_no_history
+from service_runtime.temporal import describe_workflow, has_no_history
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
@@ -156,7 +156,7 @@ class Transfers:
             raise
 
     async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
-        return await self._describe_workflow(workflow_id(transfer_id))
+        return await describe_workflow(self._client, workflow_id(transfer_id))
 
     async def _is_being_finished(self, transfer_id: str) -> bool:
         finisher = await self._describe_finisher(transfer_id)
@@ -164,15 +164,7 @@ class Transfers:
 
     async def _describe_finisher(self, transfer_id: str) -> WorkflowExecutionDescription | None:
         """What the reconciler has started for it, where it has."""
-        return await self._describe_workflow(finisher_id(transfer_id))
-
-    async def _describe_workflow(self, workflow: str) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._client.get_workflow_handle(workflow).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
+        return await describe_workflow(self._client, finisher_id(transfer_id))
 
 
 async def _memo(run: WorkflowExecutionDescription) -> TransferMemo:
