@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT / "deploy/local"), str(ROOT / "tests")]
 from real_servers import temporal_process  # noqa: E402
 from saga.fake_participants import Fault, Name  # noqa: E402
 from saga.harness import QUICK, Handle, Harness, new_request, until  # noqa: E402
-from saga.reconciling import AT_ONCE, Reconciler, reconciler  # noqa: E402
+from saga.reconciling import AT_ONCE, Reconciler, reconciler_on  # noqa: E402
 from temporalio.client import Client, WorkflowHandle  # noqa: E402
 from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: E402
 from transfer_contract.names import finisher_id  # noqa: E402
@@ -122,7 +122,7 @@ async def record(address: str) -> None:
         if file.exists():
             continue
         client = await Client.connect(address, data_converter=pydantic_data_converter, identity="recorder")
-        async with reconciler(client) as harness, harness.workers():
+        async with reconciler_on(client) as harness, harness.workers():
             harness.timings = replace(QUICK, start_to_close_seconds=0.5)
             workflow = await scenario(harness)
             await workflow.result()
