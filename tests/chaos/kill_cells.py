@@ -43,7 +43,7 @@ class Cell:
 
     def __str__(self) -> str:
         where = f" in {self.situation}" if isinstance(self.situation, Parked) else ""
-        return f"{self.process}, {self.moment}{where}"
+        return f"{self.process}, {self.moment}{where}, {self.ends}"
 
     @property
     def places(self) -> list[str]:
