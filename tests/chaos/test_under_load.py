@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from chaos import chaos_run
+from chaos import chaos_run, version_faults
 from chaos.chaos_run import ChaosRun
 from chaos.chaos_system import ChaosSystem
 from chaos.checks import ContinuousChecks
@@ -148,3 +148,10 @@ async def test_an_acknowledged_transfer_that_has_no_end_in_time_is_said_unless_i
     findings.promises.acknowledged(Operation(1, 1, Kind.VALID, "key", {}), "without rows", 0.0)
     await settle(findings, Rows(status="completed", later="completed"), deleted=deleted)
     assert [found.transfer_id for found in findings.violations.all] == late
+
+
+async def test_a_deployment_does_not_begin_while_the_one_before_it_is_under_way() -> None:
+    system = SimpleNamespace(deployment=asyncio.Lock())
+    async with system.deployment:
+        fault = ScheduledFault(0, FaultKind.WORKER_DEPLOYMENT, "transfers", 1, ())
+        assert (await version_faults.deploy(cast("ChaosSystem", system), fault)).count == 0

@@ -40,9 +40,17 @@ def change_of(build: int) -> str:
 async def deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     """The new workers beside the old, then the tasks to the new, then the old are asked to stop.
 
-    Forward only: a run that has got a task in the changed code can't go on in the old. Where the new workers aren't
-    ready, nothing has begun, and TimeoutError is raised.
+    Forward only: a run that has got a task in the changed code can't go on in the old. So one at a time, for one that
+    is late would take the tasks back from the next. Where the new workers aren't ready, nothing has begun, and
+    TimeoutError is raised.
     """
+    if system.deployment.locked():
+        return Effect(0, "the deployment before this one isn't done")
+    async with system.deployment:
+        return await _deploy(system, fault)
+
+
+async def _deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     build = system.build + 1
     ports = {name: free_port() for name in _WORKERS}
     new = {name: _worker(system, name, build=build, port=port) for name, port in ports.items()}
