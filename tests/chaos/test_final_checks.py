@@ -1,7 +1,8 @@
 """The checks of a run's end, themselves checked: an end too late, an answer that differs, books that aren't right."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
@@ -15,7 +16,9 @@ from chaos.row_history import AccountRows
 from chaos.row_watch import RowWatch
 from chaos.strikes import Strikes
 from chaos.told_api import Told, told_api
+from real_servers import temporal_process
 from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 BODY: Final = {
     "source_account": "alice", "destination_account": "bob", "amount": "1.00", "currency": "EUR", "reference": "key",
@@ -112,8 +115,15 @@ async def test_the_books_are_to_be_right_and_reconciled_by_the_product_itself(
     assert sorted(set(found(findings))) == sorted(checks)
 
 
+@pytest.fixture
+def empty_temporal(tmp_path: Path) -> Iterator[str]:
+    """The address of a server without the runs that other tests have left behind."""
+    with temporal_process(tmp_path) as address:
+        yield address
+
+
 async def test_a_run_that_leaves_everything_wrong_is_told_so_by_each_of_its_checks(
-    books: PlantedBooks, findings: Findings, temporal_client: Client
+    books: PlantedBooks, findings: Findings, empty_temporal: str
 ) -> None:
     acknowledged(findings, "completed")
     acknowledged(findings, "held", Kind.OPENING)
@@ -123,8 +133,9 @@ async def test_a_run_that_leaves_everything_wrong_is_told_so_by_each_of_its_chec
         "/transfers/completed": (200, TOLD | {"status": "rejected"}), "/transfers/held": (404, {}),
         "/reconciliation": (200, EMPTY),
     }  # fmt: skip
+    temporal = await Client.connect(empty_temporal, data_converter=pydantic_data_converter)
     async with told_api(told) as api:
-        compared = await FinalChecks(rows, api, temporal_client, findings).run(*books.urls, Strikes())
+        compared = await FinalChecks(rows, api, temporal, findings).run(*books.urls, Strikes())
     assert set(found(findings)) == {
         NOT_FINAL, "every transfer with rows is final 120 s after healing", THE_SAME, RECONCILED,
         "the API answers every acknowledged transfer", "who wasn't struck ends with a result", "the books are right",
