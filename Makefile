@@ -91,9 +91,9 @@ model: development ## Every state of the protocol's model, and its schedules on 
 	@$(BIN)/pytest -m 'not nightly' tests/model $(PYTEST_ARGS)
 
 proof: $(INSTALLED) ## Write docs/proof.md from what the runs have measured
-	@PYTHONPATH=tests $(BIN)/python -m chaos.report
+	@PYTHONPATH=tests $(BIN)/python -m chaos.proof_command $(if $(FORCE),--force)
 
-nightly: development ## The tests that take minutes and gigabytes: two transfers' every state
+nightly: development ## The tests that take minutes and gigabytes: two transfers' every state, histories never seen before
 	$(BIN)/pytest -m nightly $(PYTEST_ARGS)
 
 runtime:

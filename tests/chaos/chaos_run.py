@@ -77,18 +77,18 @@ class ChaosRun:
         workflows = ClosedWorkflows(system.accounts_url, temporal, self._findings.violations, strikes)
         load = Load(system.gateway_url, seed, self._findings)
         async with httpx.AsyncClient(base_url=self._system.gateway_url, timeout=60, trust_env=False) as api:
-            checks = ContinuousChecks(self._rows, workflows, api, self._findings)
+            checks = ContinuousChecks(self._rows, workflows, api, self._findings, run_seconds=seconds)
             async with _in_background(checks.run()):
                 opened_seconds = await self._open_accounts(load)
                 healed_seconds, healed_at = await self._under_load(load, faults, seconds)
-                settled_seconds = await self._settle(healed_at)
+                settled_seconds = await self._settle(checks, healed_at)
                 forgotten = await self._ask_for_forgotten(load)
             await load.close()
             await checks.look_at_rows()
             self._observer.phase("Compare every transfer: API, databases, Temporal")
             final_checks = FinalChecks(self._rows, api, temporal, self._findings)
             compared = await final_checks.run(system.accounts_url, system.ledger_url, strikes)
-            await workflows.look()
+            await workflows.look_at_all()
         judge_worth(self._findings, load.work, checks.reads)
         judge_effects(self._findings, faults, self._injected.keys(), seconds=seconds)
         await asyncio.to_thread(judge_logs, self._findings, system.logs)
@@ -169,17 +169,22 @@ class ChaosRun:
                 "every request is answered after healing", f"some weren't within {FINAL_WITHIN_SECONDS} s"
             )
 
-    async def _settle(self, healed_at: float) -> float:
-        """The rows are read by the checks in the background meanwhile."""
-        while not self._is_settled() and time.monotonic() < healed_at + FINAL_WITHIN_SECONDS:  # noqa: ASYNC110
+    async def _settle(self, checks: ContinuousChecks, healed_at: float) -> float:
+        """The rows are read by the checks in the background meanwhile. What isn't final in time is said."""
+        while self._unsettled() and time.monotonic() < healed_at + FINAL_WITHIN_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
-        return time.monotonic() - healed_at
+        settled_seconds = time.monotonic() - healed_at
+        if self._unsettled():
+            await checks.look_at_rows()  # the last look may be an old one
+            for transfer_id in self._unsettled():
+                detail = f"{transfer_id}: {self._rows.transfers.get(transfer_id)}"
+                self._findings.violations.add("every transfer is final 120 s after healing", detail, transfer_id)
+        return settled_seconds
 
-    def _is_settled(self) -> bool:
+    def _unsettled(self) -> set[str]:
         """What was deleted may be forgotten: that is asked for once more."""
-        deleted = self._system.strikes.deleted
-        known = [promise for promise in self._findings.promises.open if promise.transfer_id not in deleted]
-        return not known and not self._rows.not_final
+        acknowledged = {promise.transfer_id for promise in self._findings.promises.open}
+        return (acknowledged - self._system.strikes.deleted) | {rows.transfer_id for rows in self._rows.not_final}
 
     async def _ask_for_forgotten(self, load: Load) -> int:
         """With its key it comes to an end all the same; whoever doesn't is said by the final checks."""

@@ -47,6 +47,7 @@ class ChaosSystem:
         self.ports = {name: free_port() for name in topology.PROCESSES}
         self.build = 1
         """Of workflow-worker: the one that runs."""
+        self.deployment = asyncio.Lock()
         self.strikes = Strikes()
         self._probe = probe
 

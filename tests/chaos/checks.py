@@ -8,8 +8,15 @@ import httpx
 from chaos.answers import NO_DEFECT, is_defect
 from chaos.closed_workflows import ClosedWorkflows
 from chaos.findings import Findings
-from chaos.patient_client import AS_PROMISED
-from chaos.reads import LONGEST_GAP_THROUGH_FAULTS_SECONDS, Reads, UnreadableError, look_again_and_again
+from chaos.patient_client import ANSWER_SECONDS, AS_PROMISED
+from chaos.promises import Json
+from chaos.reads import (
+    LONGEST_GAP_THROUGH_FAULTS_SECONDS,
+    Reads,
+    UnreadableError,
+    longest_gap_in,
+    look_again_and_again,
+)
 from chaos.row_watch import RowWatch
 
 _ROWS_SECONDS: Final = 1.5
@@ -22,7 +29,16 @@ _NEWEST: Final = 100
 class ContinuousChecks:
     """Each look that fails counts as unknown."""
 
-    def __init__(self, rows: RowWatch, workflows: ClosedWorkflows, api: httpx.AsyncClient, findings: Findings) -> None:
+    def __init__(
+        self,
+        rows: RowWatch,
+        workflows: ClosedWorkflows,
+        api: httpx.AsyncClient,
+        findings: Findings,
+        *,
+        run_seconds: float,
+    ) -> None:
+        gap = longest_gap_in(run_seconds)
         self._rows = rows
         self._api = api
         self._findings = findings
@@ -30,7 +46,8 @@ class ContinuousChecks:
             (Reads("rows"), self.look_at_rows, _ROWS_SECONDS),
             (Reads("closed workflows"), workflows.look, _WORKFLOWS_SECONDS),
             (Reads("list of transfers", LONGEST_GAP_THROUGH_FAULTS_SECONDS), self._look_at_list, _LISTS_SECONDS),
-            (Reads("reconciliation", LONGEST_GAP_THROUGH_FAULTS_SECONDS), self._reconcile, _RECONCILIATION_SECONDS),
+            (Reads("list of completed", gap), self._look_at_completed, _LISTS_SECONDS),
+            (Reads("reconciliation", gap), self._reconcile, _RECONCILIATION_SECONDS),
         ]
         self.reads = [reads for reads, _, _ in self._looks]
 
@@ -52,10 +69,21 @@ class ContinuousChecks:
                 self._findings.promises.ended(promise, rows.status, self._findings.journal.now)
 
     async def _look_at_list(self) -> None:
+        """It needs all that a transfer under way needs to be told, and that of each of them."""
+        await self._list(limit=_NEWEST)
+
+    async def _look_at_completed(self) -> None:
+        """It needs the rows alone, and can be read through most faults."""
+        for transfer in await self._list(limit=_NEWEST, status="completed"):
+            if transfer["status"] != "completed":
+                self._findings.violations.add("a list by status has no other", str(transfer), transfer["id"])
+
+    async def _list(self, **query: int | str) -> list[Json]:
         asked_at = self._findings.journal.now
-        answer = await self._get("/transfers", limit=_NEWEST)
-        for transfer in answer.json()["items"]:
+        transfers: list[Json] = (await self._get("/transfers", **query)).json()["items"]
+        for transfer in transfers:
             self._findings.promises.told(transfer, self._findings.journal.now, asked_at=asked_at)
+        return transfers
 
     async def _reconcile(self) -> None:
         """Rule 14: it is balanced at any moment, also while transfers are on their way."""
@@ -63,8 +91,8 @@ class ContinuousChecks:
         if not reconciliation["balanced"] or reconciliation["discrepancies"]:
             self._findings.violations.add("the product's own reconciliation is balanced", str(reconciliation))
 
-    async def _get(self, path: str, **query: int) -> httpx.Response:
-        answer = await self._api.get(path, params=query)
+    async def _get(self, path: str, **query: int | str) -> httpx.Response:
+        answer = await self._api.get(path, params=query, timeout=ANSWER_SECONDS)
         if is_defect(answer):
             self._findings.violations.add(NO_DEFECT, f"GET {path}: {answer.status_code} {answer.text[:500]}")
         if answer.status_code >= 500:

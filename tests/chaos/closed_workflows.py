@@ -27,15 +27,24 @@ class ClosedWorkflows:
         self._temporal = temporal
         self._violations = violations
         self._strikes = strikes
-        self._since = datetime.now(UTC)
+        self._began = self._since = datetime.now(UTC)
 
     async def look(self) -> None:
-        """First the workflows, then the rows: what was closed by then must be final by now."""
+        """Those that have closed since the last look."""
         began = datetime.now(UTC)
+        await self._look_since(self._since)
+        self._since = began
+
+    async def look_at_all(self) -> None:
+        """Of the whole run, also those that were listed later than a look goes back."""
+        await self._look_since(self._began)
+
+    async def _look_since(self, since: datetime) -> None:
+        """First the workflows, then the rows: what was closed by then must be final by now."""
         transfers: set[str] = set()
         batches: set[str] = set()
         async for run in self._temporal.list_workflows(
-            f"{_CLOSED} AND CloseTime > '{(self._since - _VISIBLE_WITHIN).isoformat()}'"
+            f"{_CLOSED} AND CloseTime > '{(since - _VISIBLE_WITHIN).isoformat()}'"
         ):
             if run.status is WorkflowExecutionStatus.COMPLETED:
                 (batches if run.workflow_type in _OF_BATCHES else transfers).add(_carried(run))
@@ -45,18 +54,16 @@ class ClosedWorkflows:
         early |= await asyncio.to_thread(unfinished_batches_among, self._accounts_url, batches)
         for each in early:
             self._violations.add("no workflow closes before its rows are final", each, each)
-        self._since = began
 
     def _is_struck(self, run: WorkflowExecution) -> bool:
         """After a deletion, the same key may be another request's: that run fails where the first has left rows.
 
         Not a batch's: its order stays, and its key with it.
         """
-        if run.workflow_type not in (TRANSFER_MONEY, TRANSFER_BATCH):
-            return False
         if run.status is WorkflowExecutionStatus.FAILED:
             return run.workflow_type == TRANSFER_MONEY and _carried(run) in self._strikes.deleted
-        return run.status is WorkflowExecutionStatus.TERMINATED and _carried(run) in self._strikes.all
+        struck = _carried(run) if run.workflow_type in (TRANSFER_MONEY, TRANSFER_BATCH) else run.id
+        return run.status is WorkflowExecutionStatus.TERMINATED and struck in self._strikes.all
 
     def _closed_in_another_way(self, run: WorkflowExecution) -> None:
         status = run.status.name if run.status else "?"

@@ -8,10 +8,14 @@ import pytest
 from account_worker.main import MIGRATIONS as ACCOUNT_MIGRATIONS
 from chaos.chaos_cli import docker_works
 from chaos.chaos_system import ChaosSystem, running_chaos_system
+from chaos.closed_workflows import ClosedWorkflows
 from chaos.findings import Findings
 from chaos.planted_books import UNGUARDED, PlantedBooks
+from chaos.planted_workflows import planted_workflows
+from chaos.strikes import Strikes
 from ledger_worker.main import MIGRATIONS as LEDGER_MIGRATIONS
 from service_runtime.database import migrate
+from temporalio.client import Client
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,18 @@ def books(unguarded_databases: tuple[str, str]) -> Iterator[PlantedBooks]:
 def findings(tmp_path: Path) -> Iterator[Findings]:
     with Findings(tmp_path) as findings:
         yield findings
+
+
+@pytest.fixture
+async def queue(temporal_client: Client) -> AsyncIterator[str]:
+    """Where workflows end as a test says."""
+    async with planted_workflows(temporal_client) as name:
+        yield name
+
+
+@pytest.fixture
+def workflows(temporal_client: Client, books: PlantedBooks, findings: Findings) -> ClosedWorkflows:
+    return ClosedWorkflows(books.urls[0], temporal_client, findings.violations, Strikes())
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,9 @@ from chaos.promises import Promise
 from chaos.violations import Violations
 
 COMPLETED_SHARE: Final = 0.9
+REJECTED_SHARE: Final = 0.9
+_FEW: Final = 3
+"""So many may be undone by faults in the shortest of runs, which has hardly more of the kind."""
 _UNDONE_BY_FAULTS: Final = "compensated"
 ALLOWED: Final = {
     Kind.OPENING: {"completed", _UNDONE_BY_FAULTS},
@@ -36,6 +39,14 @@ def judge_ends(promises: Iterable[Promise], violations: Violations) -> None:
         if promise.status and promise.status not in ALLOWED[promise.kind]:
             detail = f"{promise.key}, {promise.kind}, ended {promise.status}"
             violations.add("each transfer ends as its kind may", detail, promise.transfer_id)
+
+
+def judge_rejected(promises: Iterable[Promise], add: Callable[[str, str], None]) -> None:
+    """A withdrawal that is refused ends a transfer by itself; undone is only the one that was never tried."""
+    ended = [promise.status for promise in promises if promise.kind is Kind.INSUFFICIENT and promise.status]
+    rejected = ended.count("rejected")
+    if rejected < min(REJECTED_SHARE * len(ended), len(ended) - _FEW):
+        add(f"at least 90 % of the kind {Kind.INSUFFICIENT} are rejected", f"{rejected} of {len(ended)}")
 
 
 def judge_share(promises: Iterable[Promise], kind: Kind, add: Callable[[str, str], None]) -> Share:

@@ -1,12 +1,13 @@
 """After healing: every acknowledged transfer ends in time, and API, databases and Temporal say the same of it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 import httpx
 from chaos.after_healing import CLOSES_WITHIN_SECONDS, get, result_of
-from chaos.ends import judge_ends, judge_share
+from chaos.ends import judge_ends, judge_rejected, judge_share
 from chaos.final_batches import ENDS_BY_ITSELF, Compared, FinalBatches, by_batch
 from chaos.findings import Findings
 from chaos.operations import Kind
@@ -18,7 +19,7 @@ from chaos.violations import Violation
 from money_books import read_books
 from money_checks import check_reconciliation, violations
 from temporalio.client import Client, WorkflowFailureError
-from transfer_contract.names import workflow_id
+from transfer_contract.names import finisher_id, workflow_id
 from transfer_contract.transfers import TransferResult
 
 _ASKED_AT_ONCE: Final = 8
@@ -85,6 +86,13 @@ class FinalChecks:
         self.compared.with_api += 1
 
     async def compare_with_temporal(self, promise: Promise) -> None:
+        """Its own workflow's result, and the reconciler's, if that has finished it."""
+        compared = await self._compare_with_workflow(promise)
+        compared |= await self._compare_with_finisher(promise)
+        self.compared.with_temporal += compared
+
+    async def _compare_with_workflow(self, promise: Promise) -> bool:
+        """Whether it has a result."""
         try:
             async with asyncio.timeout(CLOSES_WITHIN_SECONDS):
                 result = await result_of(self._temporal, workflow_id(promise.transfer_id), TransferResult)
@@ -93,11 +101,21 @@ class FinalChecks:
         except TimeoutError:
             self._add("a workflow closes with its transfer", f"{promise.key} is still open", promise.transfer_id)
         else:
-            if result is None:
-                self._judge_end(promise, "it is gone", self.strikes.deleted)
-                return
-            self._compare(promise, "the workflow's result", result.status or "none")
-            self.compared.with_temporal += 1
+            if result is not None:
+                self._compare(promise, "the workflow's result", result.status or "none")
+                return True
+            self._judge_end(promise, "it is gone", self.strikes.deleted)
+        return False
+
+    async def _compare_with_finisher(self, promise: Promise) -> bool:
+        """Whether it has a result. One that waits for its next attempt says nothing, and one that failed is said."""
+        with contextlib.suppress(TimeoutError, WorkflowFailureError):
+            async with asyncio.timeout(CLOSES_WITHIN_SECONDS):
+                result = await result_of(self._temporal, finisher_id(promise.transfer_id), TransferResult)
+            if result is not None:
+                self._compare(promise, "the reconciler's result", result.status or "none")
+                return True
+        return False
 
     def _judge_end(self, promise: Promise, end: str, struck: set[str]) -> None:
         if promise.transfer_id not in struck:
@@ -110,6 +128,7 @@ class FinalChecks:
         self.compared.ended_by_operators = ended
         self.compared.valid = judge_share(by_themselves, Kind.VALID, self._add)
         self.compared.openings = judge_share(by_themselves, Kind.OPENING, self._add)
+        judge_rejected(by_themselves, self._add)
 
     def _compare(self, promise: Promise, source: str, status: str) -> None:
         """What isn't final is said by another check, and may have become so meanwhile."""

@@ -44,7 +44,7 @@ class Cell:
 
     def __str__(self) -> str:
         where = f" in {self.situation}" if isinstance(self.situation, Parked) else ""
-        return f"{self.process}, {self.point}{where}"
+        return f"{self.process}, {self.point}{where}, {self.ends}"
 
     @property
     def point(self) -> str:

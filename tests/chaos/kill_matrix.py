@@ -56,6 +56,8 @@ UNDO_DEPOSIT: Final = step("account-worker", "deposit_compensation", leaves="com
 UNDO_WITHDRAW: Final = step("account-worker", "withdraw_compensation", leaves="compensated")
 
 FINISH_DOOR: Final = step("ledger-worker", "record_compensation", by="finish")
+FINISH_SHUT: Final = step("ledger-worker", "record_compensation", leaves="cancelled", by="finish")
+FINISH_RELEASE: Final = step("account-worker", "release", leaves="applied", by="finish")
 FINISH_DEPOSIT: Final = step("account-worker", "deposit_compensation", leaves="compensated", by="finish")
 FINISH_WITHDRAW: Final = step("account-worker", "withdraw_compensation", leaves="compensated", by="finish")
 SEARCH: Final = Work("workflow-worker", "search", ("find_abandoned_transfers",))
@@ -155,16 +157,18 @@ def _account_worker(name: str = "account-worker") -> list[Cell]:
         undone(name, PARKED, IN_REFUND, before(UNDO_WITHDRAW), after(UNDO_WITHDRAW), asked=IDLE),
         Cell(name, PARKED, IN_RELEASE, (before(RELEASE), after(RELEASE)), IDLE),
         undone(name, RECONCILING, abandoned, before(FINISH_DEPOSIT), after(FINISH_DEPOSIT), after(FINISH_WITHDRAW)),
+        Cell(name, RECONCILING, abandoned_past_its_record, (before(FINISH_RELEASE), after(FINISH_RELEASE))),
     ]  # fmt: skip
 
 
 def _ledger_worker(name: str = "ledger-worker") -> list[Cell]:
-    """The reconciler's kills are past the point of no return: it learns so from the row, and goes on to `release`."""
+    """The reconciler shuts the door, or learns from its row that it comes too late, and goes on to `release`."""
     return [
         Cell(name, BEFORE, new(), (before(RECORD),)),
         Cell(name, AFTER, new(), (after(RECORD),)),
         undone(name, COMPENSATING, new(scenario="deposit_fails"), before(SHUT_THE_DOOR), after(SHUT_THE_DOOR)),
         undone(name, PARKED, AT_THE_DOOR, before(SHUT_THE_DOOR), after(SHUT_THE_DOOR), asked=IDLE),
+        undone(name, RECONCILING, abandoned, before(FINISH_SHUT), after(FINISH_SHUT)),
         Cell(name, RECONCILING, abandoned_past_its_record, (before(FINISH_DOOR), after(FINISH_DOOR))),
     ]
 

@@ -65,7 +65,6 @@ class Load:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=CLIENTS),
             trust_env=False,
         )
-
         self._client = PatientClient(findings)
         self._batches = BatchLoad(self._http, self._client, findings)
 

@@ -1,10 +1,11 @@
-"""What no log may have after a run, whatever was broken: a defect's traceback, and rule 7's alarm."""
+"""What no log may have after a run, whatever was broken: a defect, rule 7's alarm, what a constraint had to refuse."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_ALARMS: Final = ("unhandled error", "guard violated")
+_ALARMS: Final = ("unhandled error", "guard violated", "IntegrityError")
+"""A constraint is the last defence: where it had to save the money, the code that decides is wrong."""
 _SHOWN: Final = 300
 """Of each end: which process and when, and which error a traceback ends with."""
 

@@ -58,10 +58,7 @@ MIX: Final = {
     Kind.CANCELLED: 5,
     Kind.BATCH: 1,
 }
-"""In percent. The issue's 60 % that are valid and 10 % without the money: here with some that may be either.
-
-With its batches the run has twice as many transfers as without.
-"""
+"""In percent. Contended ones are paid or not by who comes first. With the batches there are twice as many transfers."""
 
 _MIX_IN_BATCHES: Final = {Kind.VALID: 80, Kind.INSUFFICIENT: 10, Kind.REFUSED: 10}
 SMALLEST_BATCH: Final = 20

@@ -14,11 +14,17 @@ LONGEST_GAP_THROUGH_FAULTS_SECONDS: Final = 300
 """The API's own answers are kept away by every fault on the way to them, and by the next one."""
 LONGEST_GAP_SECONDS: Final = 90
 """A fault takes 30 s at most, two of them may follow each other. Who can't read the rows for longer hasn't checked."""
+_SHARE_OF_RUN: Final = 0.5
 _SHARE_OF_TIME: Final = 10
 """A look may take a tenth of the time: as the databases grow, they are looked at less often …"""
 _LONGEST_PAUSE_SECONDS: Final = 15
 """… but no less than this: one that had to wait for a frozen server says nothing of the next one."""
 UNREADABLE: Final = (psycopg.OperationalError, psycopg.InternalError, httpx.HTTPError, RPCError, TimeoutError, OSError)
+
+
+def longest_gap_in(run_seconds: float) -> float:
+    """Of what the API answers from both databases: in a short run it is to be read meanwhile, not only afterwards."""
+    return min(LONGEST_GAP_THROUGH_FAULTS_SECONDS, max(LONGEST_GAP_SECONDS, _SHARE_OF_RUN * run_seconds))
 
 
 class UnreadableError(Exception):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from threading import Lock
 from typing import Any, Final
 
 import psycopg
@@ -59,6 +60,7 @@ class RowWatch:
         self._accounts_url = accounts_url
         self._ledger_url = ledger_url
         self._violations = violations
+        self._one_at_a_time = Lock()
         self._lines: set[str] = set()
         self._ledger_lines: set[str] = set()
         self._ledger_changed: set[str] = set()
@@ -69,7 +71,14 @@ class RowWatch:
         """When a transfer's first row was seen, in seconds since the run began."""
 
     def look(self) -> None:
-        """First the accounts, then the ledger; what has changed since the last look is judged."""
+        """First the accounts, then the ledger; what has changed since the last look is judged.
+
+        One look after the other: what an earlier one has read, judged after a later one, would look like a way back.
+        """
+        with self._one_at_a_time:
+            self._look()
+
+    def _look(self) -> None:
         with _snapshot(self._accounts_url) as connection:
             accounts = [AccountMoney(*row) for row in connection.execute(_ACCOUNTS)]
             lines = _lines(connection, _TRANSFERS)

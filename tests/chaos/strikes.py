@@ -1,9 +1,13 @@
 """Whose workflows the faults have tried to strike: all that may end otherwise than by themselves."""
 
+import re
 from collections import defaultdict
+from typing import Final
 
 from chaos.schedule import FaultKind
 from transfer_contract.batches import batch_of
+
+_OWN: Final = re.compile(r"^(transfer|batch)-")
 
 
 class Strikes:
@@ -13,12 +17,12 @@ class Strikes:
         self._tried: defaultdict[FaultKind, set[str]] = defaultdict(set)
 
     def trying(self, kind: FaultKind, workflow_id: str) -> None:
-        """A transfer's own workflow, or a batch's."""
-        self._tried[kind].add(workflow_id.partition("-")[2])
+        """Who strikes the reconciler's workflow of a transfer, or of a batch, leaves the one's own alone."""
+        self._tried[kind].add(_OWN.sub("", workflow_id))
 
     @property
     def all(self) -> set[str]:
-        """The ids of transfers and batches."""
+        """The ids of transfers and batches, and those of the reconciler's workflows."""
         return set().union(*self._tried.values())
 
     @property

@@ -45,7 +45,17 @@ def test_a_clients_operations_are_the_same_in_every_run_and_others_for_another_c
     assert some(1, 200) != some(2, 200)
 
 
-def test_the_mix_is_as_the_issue_asks_for() -> None:
+def test_seven_of_ten_pay_or_lack_the_money_and_each_of_the_others_is_one() -> None:
+    groups = [
+        {Kind.VALID, Kind.CONTENDED, Kind.CLOSED, Kind.INSUFFICIENT},
+        {Kind.REFUSED},
+        {Kind.REPEATED, Kind.OTHER_BODY},
+        {Kind.READ, Kind.CANCELLED},
+    ]
+    assert [sum(MIX[kind] for kind in group) for group in groups] == [70, 10, 10, 10]
+
+
+def test_the_kinds_come_as_often_as_the_mix_says() -> None:
     kinds = Counter(operation.kind for client in range(20) for operation in some(client, 500))
     assert {kind: round(100 * kinds[kind] / kinds.total()) for kind in MIX} == pytest.approx(MIX, abs=2)
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import httpx
 import pytest
-from chaos.ends import judge_ends, judge_share
+from chaos.ends import judge_ends, judge_rejected, judge_share
 from chaos.final_checks import FinalChecks
 from chaos.findings import Findings
 from chaos.load import Work
@@ -13,9 +13,10 @@ from chaos.operations import Kind
 from chaos.patient_client import AS_PROMISED
 from chaos.planted_books import PlantedBooks
 from chaos.promises import Promise
-from chaos.reads import LONGEST_GAP_SECONDS, LONGEST_GAP_THROUGH_FAULTS_SECONDS, Reads
+from chaos.reads import LONGEST_GAP_SECONDS, LONGEST_GAP_THROUGH_FAULTS_SECONDS, Reads, longest_gap_in
 from chaos.row_watch import RowWatch
 from chaos.schedule import FaultKind
+from chaos.violations import MOST
 from chaos.worth import judge_logs, judge_worth
 from temporalio.client import Client
 
@@ -64,6 +65,17 @@ def test_a_run_without_transfers_to_judge_by_has_not_passed(findings: Findings) 
     assert found(findings) == {"there are transfers to be judged by"}
 
 
+@pytest.mark.parametrize(("rejected", "undone", "checks"), [(2, 3, 0), (2, 4, 1), (90, 10, 0), (89, 11, 1), (0, 0, 0)])
+def test_nine_of_ten_that_lack_the_money_are_rejected_but_for_a_few(
+    findings: Findings, rejected: int, undone: int, checks: int
+) -> None:
+    transfers = [ended(Kind.INSUFFICIENT, "rejected")] * rejected + [ended(Kind.INSUFFICIENT, "compensated")] * undone
+    judge_rejected(
+        [*transfers, ended(Kind.INSUFFICIENT, ""), ended(Kind.VALID, "compensated")], findings.violations.add
+    )
+    assert len(findings.violations.all) == checks
+
+
 def read(check: str, allowed: float, *, succeeded: int = 1, gap: float = 0.0) -> Reads:
     return Reads(check, allowed, succeeded=succeeded, longest_gap_seconds=gap)
 
@@ -83,23 +95,38 @@ def test_a_check_that_was_read_too_rarely_is_said(findings: Findings, reads: Rea
     assert found(findings) == (set() if is_right else {"what is checked can be read"})
 
 
+@pytest.mark.parametrize(("minutes", "gap"), [(0.5, 90), (3, 90), (5, 150), (10, 300), (60, 300)])
+def test_the_shorter_a_run_the_shorter_is_the_longest_gap_in_it(minutes: float, gap: float) -> None:
+    assert longest_gap_in(minutes * 60) == gap
+
+
+def test_a_fault_after_which_no_transfer_completed_is_said(findings: Findings) -> None:
+    findings.recoveries.fault_began(1.0)
+    findings.recoveries.completed(0.5, 2.0)
+    judge_worth(findings, Work(), [])
+    assert found(findings) == {"transfers complete again after each fault"}
+
+
 def test_a_run_with_next_to_no_transfers_is_worth_nothing(findings: Findings) -> None:
     judge_worth(findings, Work(seconds=180), [])
     assert found(findings) == {"the run is worth something"}
 
 
 def test_a_defect_or_an_alarm_in_a_log_is_said_with_its_line(findings: Findings, tmp_path: Path) -> None:
-    (tmp_path / "gateway.log").write_text('{"event": "request"}\n')
+    refused = '{"event": "the database refused a step", "exception": "…psycopg.errors.ReadOnlySqlTransaction…"}'
+    (tmp_path / "gateway.log").write_text(f'{{"event": "request"}}\n{refused}\n')
     judge_logs(findings, tmp_path)
     assert found(findings) == set()
-    (tmp_path / "account-worker-1.log").write_text('{"event": "guard violated", "step": "release"}\n')
-    (tmp_path / "status-checker.log").write_text('{"event": "unhandled error"}\n')
+    alarms = {
+        "account-worker-1.log": '{"event": "guard violated", "step": "release"}',
+        "ledger-worker-1.log": '{"event": "the database refused a step", "exception": "…exc.IntegrityError…"}',
+        "status-checker.log": '{"event": "unhandled error"}',
+    }
+    for name, line in alarms.items():
+        (tmp_path / name).write_text(f"{line}\n")
     judge_logs(findings, tmp_path)
     details = [violation.detail for violation in findings.violations.all]
-    assert details == [
-        'account-worker-1.log: {"event": "guard violated", "step": "release"}',
-        'status-checker.log: {"event": "unhandled error"}',
-    ]
+    assert details == [f"{name}: {line}" for name, line in alarms.items()]
 
 
 @pytest.mark.parametrize(
@@ -121,3 +148,11 @@ def test_only_answers_about_a_deleted_transfer_before_its_first_row_are_excused(
     findings.violations.add(AS_PROMISED, "404", transfer_id, asked_at=asked_at)
     assert findings.violations.excuse(AS_PROMISED, checks.is_about_forgotten) == excused
     assert len(findings.violations.all) == 1 - excused
+
+
+def test_one_for_which_the_excused_ones_left_no_room_is_said(findings: Findings) -> None:
+    for number in range(MOST):
+        findings.violations.add(AS_PROMISED, f"404 {number}")
+    findings.violations.add("sums are zero per currency", "EUR: 1")
+    assert findings.violations.excuse(AS_PROMISED, lambda _found: True) == MOST
+    assert found(findings) == {"sums are zero per currency"}

@@ -105,7 +105,8 @@ async def test_transfers_take_the_changed_code_of_the_new_build(system: ChaosSys
     client = await system.temporal_client()
 
     async def seen() -> bool:
-        return (await client.count_workflows(f"TemporalChangeVersion = '{version_faults.CHANGE}'")).count > 0
+        change = version_faults.change_of(system.build)
+        return (await client.count_workflows(f"TemporalChangeVersion = '{change}'")).count > 0
 
     await load.until_completed()
     await until(seen, "a run with the change's marker", within_seconds=30)

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chaos.chaos_cli import LONG_MINUTES, proof_file
-from chaos.report import commits, proof
+from chaos.load import OPERATIONS_AT_ONCE, OPERATIONS_PER_SECOND
+from chaos.operations import CLIENTS, COLD_ACCOUNTS
+from chaos.proof_command import write_page
+from chaos.report import commits, lost, proof
 from chaos.summary import Plan, Summary
 from model.explore import Counterexample, Exploration
 from model.proof import tell_dropped, tell_explored
@@ -55,9 +58,9 @@ def test_the_chaos_runs_figures_are_told() -> None:
 def test_a_figure_that_the_page_has_never_heard_of_is_told_by_its_name() -> None:
     told = page(
         chaos_short=RUN.as_json()
-        | {"healed_seconds": 120, "excused": 3, "by_target": {"accounts": {"kill": 2}}, "new_rows": [{"a_b": 1}]}
+        | {"new_seconds": 120, "new_count": 3, "by_target": {"accounts": {"kill": 2}}, "new_rows": [{"a_b": 1}]}
     )
-    for figure in ("| healed | 120 s |", "| excused | 3 |", "| accounts | kill: 2 |", "new rows:", "| a b |"):
+    for figure in ("| new | 120 s |", "| new count | 3 |", "| accounts | kill: 2 |", "new rows:", "| a b |"):
         assert figure in told
 
 
@@ -106,6 +109,28 @@ def test_what_has_not_run_claims_nothing() -> None:
     assert "1 of 1 are caught" in told
 
 
+def test_a_page_does_not_lose_what_was_measured_in_another_clone(tmp_path: Path) -> None:
+    folder, there = tmp_path / "parts", tmp_path / "proof.md"
+    there.write_text(page(chaos=RUN.as_json(), mutations=rows()))
+    before = there.read_text()
+    assert write_page(folder, there) == 1
+    write(folder / "chaos.json", **RUN.as_json() | {"seed": 7})
+    assert lost(before, {"chaos": {}}) == ["Mutations"]
+    assert write_page(folder, there) == 1
+    assert there.read_text() == before
+    assert write_page(folder, there, force=True) == 0
+    assert write_page(folder, there) == 0
+    assert ("| seed | 7 |" in there.read_text(), lost(there.read_text(), {})) == (True, ["Chaos run"])
+
+
+def test_what_is_told_of_the_load_is_the_load() -> None:
+    told = page(chaos=RUN.as_json())
+    assert f"{CLIENTS} clients" in told
+    assert f"at most {OPERATIONS_AT_ONCE} of them" in told
+    assert f"at most {OPERATIONS_PER_SECOND:g} operations a second" in told
+    assert f"{COLD_ACCOUNTS} cold accounts" in told
+
+
 def test_a_bug_that_nobody_caught_stands_out() -> None:
     assert "| no tombstone |  | **no** |" in page(
         mutations=rows({"name": "no tombstone", "caught_by": "", "caught": False})
@@ -113,8 +138,21 @@ def test_a_bug_that_nobody_caught_stands_out() -> None:
 
 
 def test_what_a_test_said_is_text_and_no_markup() -> None:
-    row = {"name": "no tombstone", "caught": True, "caught_by": ["a", "b"], "told": ["<Decision.APPLIED>|", "2 rows"]}
+    row = {"name": "no tombstone", "caught": True, "caught_by": ["a", "b"], "note": ["<Decision.APPLIED>|", "2 rows"]}
     assert "| a<br>b | &lt;Decision.APPLIED>\\|<br>2 rows |" in page(mutations=rows(row))
+
+
+def test_what_pytest_said_of_a_bug_is_left_to_the_part() -> None:
+    row = {
+        "name": "no tombstone",
+        "caught": True,
+        "caught_by": ["a"],
+        "told": ["assert [<Decision.AP..."],
+        "seconds": 3,
+    }
+    told = page(mutations=rows(row))
+    assert "| no tombstone | yes | a | 3 |" in told
+    assert "told" not in told
 
 
 def test_the_kill_matrix_is_a_table() -> None:

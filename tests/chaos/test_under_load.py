@@ -1,17 +1,23 @@
-"""The part of a run in which the clients work: it ends with them, whether they are done, late, or broken."""
+"""The part of a run in which the clients work, and the wait for its end: who is late or broken is said."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from chaos import chaos_run
+from chaos import chaos_run, version_faults
 from chaos.chaos_run import ChaosRun
 from chaos.chaos_system import ChaosSystem
+from chaos.checks import ContinuousChecks
 from chaos.effect import Effect
 from chaos.findings import Findings
 from chaos.load import Load
+from chaos.operations import Kind, Operation
+from chaos.row_history import AccountRows
+from chaos.row_watch import RowWatch
 from chaos.schedule import FaultKind, ScheduledFault
+from chaos.strikes import Strikes
 from chaos.worth import judge_effects
 
 
@@ -48,6 +54,7 @@ async def under_load(clients: Clients, findings: Findings, *, seconds: float) ->
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaos_run, "LEAD_SECONDS", 0.01)
     monkeypatch.setattr(chaos_run, "FINAL_WITHIN_SECONDS", 0.5)
+    monkeypatch.setattr(chaos_run, "_LOOK_SECONDS", 0.01)
 
 
 async def test_clients_that_are_answered_end_with_the_run(findings: Findings) -> None:
@@ -91,3 +98,60 @@ async def test_a_fault_counts_for_its_target_where_it_had_an_effect(
     assert run._by_target == {("a", FaultKind.PROCESS_KILL): 2}
     assert (run._injected, run._without_effect) == ({FaultKind.PROCESS_KILL: 2}, {FaultKind.PROCESS_KILL: 1})
     assert findings.recoveries.missing == 2
+
+
+class Rows:
+    """The rows of one transfer, as the last look found them; the next look finds the `later` ones."""
+
+    def __init__(self, *, status: str, later: str) -> None:
+        self._later = later
+        self.transfers = {"late": AccountRows("late", (), status, ())}
+
+    @property
+    def not_final(self) -> list[AccountRows]:
+        return [rows for rows in self.transfers.values() if not rows.status]
+
+    async def look_at_rows(self) -> None:
+        self.transfers["late"] = AccountRows("late", (), self._later, ())
+
+
+async def settle(findings: Findings, rows: Rows, *, deleted: str = "") -> float:
+    strikes = Strikes()
+    strikes.trying(FaultKind.WORKFLOW_DELETED, f"transfer-{deleted}")
+    system = SimpleNamespace(accounts_url="", ledger_url="", strikes=strikes)
+    run = ChaosRun(cast("ChaosSystem", system), findings, Watcher())
+    run._rows = cast("RowWatch", rows)
+    return await run._settle(cast("ContinuousChecks", rows), time.monotonic())
+
+
+@pytest.mark.parametrize(
+    ("status", "later", "late", "waits"),
+    [
+        ("completed", "completed", [], False),
+        ("", "", ["late"], True),
+        ("", "completed", [], True),  # only the last reading was too old
+    ],
+)
+async def test_a_transfer_that_is_not_final_in_time_is_said(
+    findings: Findings, status: str, later: str, late: list[str], waits: bool
+) -> None:
+    seconds = await settle(findings, Rows(status=status, later=later))
+    assert (seconds >= 0.5) is waits
+    assert [found.transfer_id for found in findings.violations.all] == late
+    assert {found.check for found in findings.violations.all} <= {"every transfer is final 120 s after healing"}
+
+
+@pytest.mark.parametrize(("deleted", "late"), [("", ["without rows"]), ("without rows", [])])
+async def test_an_acknowledged_transfer_that_has_no_end_in_time_is_said_unless_it_was_deleted(
+    findings: Findings, deleted: str, late: list[str]
+) -> None:
+    findings.promises.acknowledged(Operation(1, 1, Kind.VALID, "key", {}), "without rows", 0.0)
+    await settle(findings, Rows(status="completed", later="completed"), deleted=deleted)
+    assert [found.transfer_id for found in findings.violations.all] == late
+
+
+async def test_a_deployment_does_not_begin_while_the_one_before_it_is_under_way() -> None:
+    system = SimpleNamespace(deployment=asyncio.Lock())
+    async with system.deployment:
+        fault = ScheduledFault(0, FaultKind.WORKER_DEPLOYMENT, "transfers", 1, ())
+        assert (await version_faults.deploy(cast("ChaosSystem", system), fault)).count == 0

@@ -19,23 +19,38 @@ from free_port import free_port
 READY_SECONDS: Final = 240
 CURRENT_SECONDS: Final = 300
 """Temporal itself may be away meanwhile, more than once."""
-CHANGE: Final = "chaos-second-build"
-"""The patch of every build but the first: a timer before the deposit, which a cancel doesn't end."""
 
 _UNCHANGED: Final = "            await self._forward(Step.DEPOSIT)\n"
-_CHANGED: Final = (
-    f'            if workflow.patched("{CHANGE}"):\n                await shielded(workflow.sleep(0.01))\n' + _UNCHANGED
-)
+_CHANGED: Final = """\
+            for build in range({build}, 1, -1):
+                if workflow.patched("{change}".format(build)):
+                    await shielded(workflow.sleep(build / 1000))
+                    break
+"""
+_CHANGE: Final = "chaos-build-{}"
 _IMPORTS: Final = "from workflow_handler.policies import Timings\n"
 _WORKERS: Final = tuple(name for name in topology.WORKERS if topology.kind_of(name) == worker_versions.DEPLOYMENT)
+
+
+def change_of(build: int) -> str:
+    """Its patch: before the deposit a timer of its own, which a cancel doesn't end. A run keeps what it began with."""
+    return _CHANGE.format(build)
 
 
 async def deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     """The new workers beside the old, then the tasks to the new, then the old are asked to stop.
 
-    Forward only: a run that has got a task in the changed code can't go on in the old. Where the new workers aren't
-    ready, nothing has begun, and TimeoutError is raised.
+    Forward only: a run that has got a task in the changed code can't go on in the old. So one at a time, for one that
+    is late would take the tasks back from the next. Where the new workers aren't ready, nothing has begun, and
+    TimeoutError is raised.
     """
+    if system.deployment.locked():
+        return Effect(0, "the deployment before this one isn't done")
+    async with system.deployment:
+        return await _deploy(system, fault)
+
+
+async def _deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     build = system.build + 1
     ports = {name: free_port() for name in _WORKERS}
     new = {name: _worker(system, name, build=build, port=port) for name, port in ports.items()}
@@ -58,13 +73,17 @@ async def deploy(system: ChaosSystem, fault: ScheduledFault) -> Effect:
 
 def _worker(system: ChaosSystem, name: str, *, build: int, port: int) -> Supervised:
     program = service(system, name)
-    variables = {"PORT": str(port), "WORKER_BUILD_ID": str(build), "PYTHONPATH": str(_changed_code(system.folder))}
+    variables = {
+        "PORT": str(port),
+        "WORKER_BUILD_ID": str(build),
+        "PYTHONPATH": str(_changed_code(system.folder, build)),
+    }
     return Supervised(with_variables(program, variables), system.logs / f"{name}-build-{build}.log")
 
 
-def _changed_code(folder: Path) -> Path:
+def _changed_code(folder: Path, build: int) -> Path:
     """A folder that holds the changed package, for PYTHONPATH."""
-    target = folder / "changed"
+    target = folder / "changed" / str(build)
     if not target.exists():
         package = target / "workflow_handler"
         shutil.copytree(Path(workflow_handler.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -73,7 +92,8 @@ def _changed_code(folder: Path) -> Path:
         for line in (_UNCHANGED, _IMPORTS):
             assert code.count(line) == 1, "the story has changed: change this patch with it"
         imports = f"{_IMPORTS}from workflow_handler.saga import shielded\n"
-        story.write_text(code.replace(_UNCHANGED, _CHANGED).replace(_IMPORTS, imports))
+        changed = _CHANGED.format(build=build, change=_CHANGE) + _UNCHANGED
+        story.write_text(code.replace(_UNCHANGED, changed).replace(_IMPORTS, imports))
     return target
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from chaos.journal import Journal
 
-_MOST: Final = 500
+MOST: Final = 500
 """One is too many; more than these help nobody to find the cause, and the journal has them all."""
 
 
@@ -24,6 +24,7 @@ class Violations:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: dict[tuple[str, str], Violation] = {}
+        self._dropped: Violation | None = None
 
     @property
     def now(self) -> float:
@@ -34,8 +35,10 @@ class Violations:
             return
         now = self.now
         violation = Violation(round(now, 3), check, detail, transfer_id, now if asked_at is None else asked_at)
-        if len(self._known) < _MOST:
+        if len(self._known) < MOST:
             self._known[check, detail] = violation
+        else:
+            self._dropped = self._dropped or violation
         self._journal.write("violation", check=check, detail=detail, transfer_id=transfer_id)
 
     def excuse(self, check: str, is_right: Callable[[Violation], bool]) -> int:
@@ -47,4 +50,5 @@ class Violations:
 
     @property
     def all(self) -> list[Violation]:
-        return list(self._known.values())
+        """Also the first for which there was no room any more: those that were excused may have taken it."""
+        return [*self._known.values(), *filter(None, [self._dropped])]

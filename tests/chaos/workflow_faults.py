@@ -1,4 +1,4 @@
-"""Workflows that somebody terminates, resets or deletes while their transfers are under way."""
+"""Workflows that somebody terminates, resets or deletes: of transfers and batches under way, and the reconciler's."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,12 +15,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from transfer_contract.names import TRANSFER_BATCH, TRANSFER_MONEY
+from transfer_contract.names import FINISH_BATCH, FINISH_TRANSFER, TRANSFER_BATCH, TRANSFER_MONEY
 
 _MOST: Final = 3
 _LISTED: Final = 200
-_STRUCK: Final = (TRANSFER_MONEY, TRANSFER_BATCH)
-Strike = Callable[[Client, WorkflowExecution, int], Awaitable[None]]
+_STRUCK: Final = (TRANSFER_MONEY, FINISH_TRANSFER, TRANSFER_BATCH, FINISH_BATCH)
+Strike = Callable[[Client, WorkflowExecution, int], Awaitable[bool]]
+"""Whether it has struck. Raises RPCError where the server refuses."""
 
 
 async def terminate(system: ChaosSystem, fault: ScheduledFault) -> Effect:
@@ -39,7 +40,7 @@ async def delete(system: ChaosSystem, fault: ScheduledFault) -> Effect:
 
 
 async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *, status: str, done: str) -> Effect:
-    """Up to three transfers and three batches; it looks for as long as it may until it finds any that isn't faster."""
+    """Up to three of each type; the fault looks for as long as it may until it finds any that isn't faster."""
     client = await system.temporal_client()
     loop = asyncio.get_running_loop()
     end = loop.time() + fault.for_seconds
@@ -48,10 +49,11 @@ async def _strike(system: ChaosSystem, fault: ScheduledFault, strike: Strike, *,
         for execution in [each for kind in _STRUCK for each in await _some(client, kind, status, fault)]:
             system.strikes.trying(fault.kind, execution.workflow_id)
             try:
-                await strike(client, execution, fault.numbers[3])
+                has_struck = await strike(client, execution, fault.numbers[3])
             except RPCError:
                 continue
-            struck.append(execution.workflow_id)
+            if has_struck:
+                struck.append(execution.workflow_id)
         await asyncio.sleep(LOOK_SECONDS)
     return Effect(len(struck), f"workflows {done}: {', '.join(struck) or 'none found'}")
 
@@ -64,17 +66,19 @@ async def _some(client: Client, kind: str, status: str, fault: ScheduledFault) -
     return [WorkflowExecution(workflow_id=found.id, run_id=found.run_id) for found in chosen]
 
 
-async def _terminate(client: Client, execution: WorkflowExecution, _number: int) -> None:
+async def _terminate(client: Client, execution: WorkflowExecution, _number: int) -> bool:
     handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
     await handle.terminate("chaos")
+    return True
 
 
-async def _reset(client: Client, execution: WorkflowExecution, number: int) -> None:
+async def _reset(client: Client, execution: WorkflowExecution, number: int) -> bool:
+    """False where it has done no task yet that it could be reset to."""
     history = await client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id).fetch_history()
     done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
     tasks = [event.event_id for event in history.events if event.event_type == done]
     if not tasks:
-        return
+        return False
     await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
@@ -84,9 +88,11 @@ async def _reset(client: Client, execution: WorkflowExecution, number: int) -> N
             request_id=str(uuid4()),
         )
     )
+    return True
 
 
-async def _delete(client: Client, execution: WorkflowExecution, _number: int) -> None:
+async def _delete(client: Client, execution: WorkflowExecution, _number: int) -> bool:
     await client.workflow_service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
     )
+    return True

@@ -1,7 +1,7 @@
 """Traces that lost money elsewhere, on the product's own workers and real servers, with no reconciler to repair them.
 
 Each test ends as `conftest.py` says: all transfers final, every account, row and entry right. Rows are asserted beside
-the money: two bugs don't show in sums (saga rules, "Traces").
+the money: two bugs don't show in sums (docs/protocol.md, "Traces").
 """
 
 import asyncio

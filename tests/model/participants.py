@@ -1,4 +1,4 @@
-"""The participants in the model: the table "What each request does to its row", one function a line."""
+"""The participants in the model: "What each request does to its row" in docs/protocol.md, one function a line."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple

@@ -119,7 +119,7 @@ class RealParticipants:
             deposit=decisions.get(Step.DEPOSIT),
             release=decisions.get(Step.RELEASE),
             body=body_of[decided[0].fingerprint] if decided else None,
-            record=Decision(recorded.decision) if recorded else None,
+            record=Decision(recorded.decision) if recorded and recorded.decision else None,
             record_body=body_of[recorded.fingerprint] if recorded else None,
         )
 

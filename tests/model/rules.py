@@ -4,9 +4,9 @@ from enum import StrEnum
 
 
 class Rule(StrEnum):
-    """By its number in the saga's rules: what holds while it isn't dropped."""
+    """By its number in docs/protocol.md: what holds while it isn't dropped."""
 
-    HELD = "design: a deposit is spendable only after its release"
+    HELD = "the steps: a deposit is spendable only after its release"
     LOCKED = "1: from the look to the write, a request holds its rows and accounts under lock"
     ONE_TRANSACTION = "1: the decision row and the money are one transaction"
     DURABLE = "1: an answer is committed, and committed means on disk"

@@ -1,4 +1,4 @@
-"""A run of `TransferMoney` in the model: what it awaits next, by what it hears (the table in the saga's rules)."""
+"""A run of `TransferMoney` in the model: what it awaits next, by what it hears (docs/protocol.md's table of it)."""
 
 from typing import Final
 

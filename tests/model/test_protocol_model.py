@@ -1,4 +1,4 @@
-"""The saga's protocol, every state of it: nothing wrong in any, and every rule needed."""
+"""docs/protocol.md, every state of it: nothing wrong in any, and every rule needed."""
 
 import time
 from collections.abc import Callable

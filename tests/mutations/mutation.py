@@ -83,6 +83,8 @@ def run_suites(copy: Path, names: Iterable[str]) -> SuiteReport:
         "mutations.suite_report",
         "-p",
         "no:cacheprovider",
+        "-m",
+        "not nightly",
         "--durations=12",
     ]
     command += ["-p", "no:unraisableexception"]  # what a test that failed has left behind is not the next one's failure

@@ -1,4 +1,4 @@
-"""The general tests that a planted bug must not get past. None of them was written for a particular bug."""
+"""The general tests that a planted bug must not get past. They judge by rows and sums, not by the bug."""
 
 from typing import Final
 

@@ -19,7 +19,7 @@ from real_servers import temporal_process  # noqa: E402
 from saga.batch_harness import BatchHarness  # noqa: E402
 from saga.fake_participants import Fault, Name  # noqa: E402
 from saga.harness import QUICK, Handle, Harness, new_request, until  # noqa: E402
-from saga.reconciling import AT_ONCE, Reconciler, reconciler  # noqa: E402
+from saga.reconciling import AT_ONCE, Reconciler, reconciler_on  # noqa: E402
 from temporalio.client import Client, WorkflowHandle  # noqa: E402
 from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: E402
 from transfer_contract.batches import UnfinishedBatch  # noqa: E402
@@ -175,7 +175,7 @@ async def record(address: str) -> None:
     client = await Client.connect(address, data_converter=pydantic_data_converter, identity="recorder")
     for scenario in RECORDED:
         if _is_missing(scenario):
-            async with reconciler(client) as harness, harness.workers():
+            async with reconciler_on(client) as harness, harness.workers():
                 harness.timings = replace(QUICK, start_to_close_seconds=0.5)
                 await _write(scenario, await scenario(harness))
     for scenario_of_batch in RECORDED_OF_BATCHES:

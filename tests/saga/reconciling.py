@@ -107,7 +107,7 @@ class Reconciler(Harness):
 
 
 @asynccontextmanager
-async def reconciler(client: Client) -> AsyncIterator[Reconciler]:
+async def reconciler_on(client: Client) -> AsyncIterator[Reconciler]:
     harness = Reconciler(client)
     async with (
         live_server(participants_api(harness.books, harness.mine)) as server,

@@ -2,16 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
+from saga.abandoned_transfers import applied
 from saga.harness import new_request
-from saga.reconciling import Reconciler, reconciler
-from saga.test_reconciler import applied
+from saga.reconciling import Reconciler
 from system.figures import Figures
-from temporalio.client import Client
 from transfer_contract.reconciler import Search, SearchPosition
 from transfer_contract.steps import Step
 from workflow_handler.unfinished import EXAMINED
@@ -21,35 +19,29 @@ RUNS: Final = 10
 STARTED_AT_ONCE: Final = 50
 
 
-@pytest.fixture
-async def harness(temporal_client: Client) -> AsyncIterator[Reconciler]:
-    async with reconciler(temporal_client) as harness:
-        yield harness
-
-
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
 async def test_a_search_among_many_transfers_on_their_way_takes_seconds_and_finds_none(
-    harness: Reconciler, figures: Figures
+    reconciler: Reconciler, figures: Figures
 ) -> None:
-    async with harness.workers():
+    async with reconciler.workers():
         began = time.monotonic()
         for _ in range(RUNS):
-            assert (await harness.reconcile()).taken_over == ()
+            assert (await reconciler.reconcile()).taken_over == ()
         figures.milliseconds("a run of the reconciler that finds nothing to look at", (time.monotonic() - began) / RUNS)
 
     hour_ago, at_once = datetime.now(UTC) - timedelta(hours=1), asyncio.Semaphore(STARTED_AT_ONCE)
 
     async def on_its_way(number: int) -> None:
         request = new_request().model_copy(update={"created_at": hour_ago + timedelta(milliseconds=number)})
-        harness.books.put(request, applied(request, Step.WITHDRAW))
+        reconciler.books.put(request, applied(request, Step.WITHDRAW))
         async with at_once:
-            await harness.start(request)  # no worker: it stays where it is
+            await reconciler.start(request)  # no worker: it stays where it is
 
     await asyncio.gather(*map(on_its_way, range(ON_THEIR_WAY)))
     position, carried, searches, began, cpu = SearchPosition(), 0, 0, time.monotonic(), time.process_time()
     while searches == 0 or position.after is not None:
-        findings = await harness.search(Search(position=position, grace_seconds=0, limit=200), examined=EXAMINED)
+        findings = await reconciler.search(Search(position=position, grace_seconds=0, limit=200), examined=EXAMINED)
         assert findings.abandoned == ()
         position, carried, searches = findings.position, carried + findings.carried, searches + 1
     assert (carried, searches) == (ON_THEIR_WAY, ON_THEIR_WAY // EXAMINED)

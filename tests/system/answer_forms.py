@@ -1,4 +1,4 @@
-"""The form of the API's answers: what design.md promises of every one of them, whatever a test asks for."""
+"""The form of the API's answers: what is promised of every one of them, whatever a test asks for."""
 
 import re
 from datetime import datetime

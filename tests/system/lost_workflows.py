@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
+from service_runtime.temporal import describe_workflow
 from system.public_api import Json, PublicApi, new_transfer, step_is
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 from transfer_contract.names import workflow_id
 
 DELETED_WITHIN_SECONDS: Final = 120
@@ -53,10 +53,4 @@ async def delete(temporal: Client, workflow: str) -> None:
 
 
 async def is_known(temporal: Client, workflow: str) -> bool:
-    try:
-        await temporal.get_workflow_handle(workflow).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return False
-        raise
-    return True
+    return await describe_workflow(temporal, workflow) is not None

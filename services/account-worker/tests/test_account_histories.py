@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+import pytest
 from account_oracle import Answer, Money, Name, Oracle
 from account_worker import steps
 from account_worker.account_lifecycle import close_account, open_account
@@ -13,9 +14,11 @@ from account_worker.queries import find_transfer
 from account_worker.steps import AccountStep, Outcome, run_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_histories import play_never_seen
 from service_runtime.activity_edge import Attempt
 from service_runtime.database import in_transaction
 from sqlalchemy import Connection, Engine, text
+from system.figures import Figures
 from transfer_contract.http import NewAccount
 from transfer_contract.identity import treasury_of
 from transfer_contract.steps import Compensation, Decision, Failure, FailureCode, Step, StepRow
@@ -84,9 +87,14 @@ def histories(draw: st.DrawFn) -> History:
 @given(history=histories())
 @settings(max_examples=60, derandomize=True, deadline=None)
 def test_every_history_of_requests_is_answered_as_the_oracle_says(engine: Engine, history: History) -> None:
-    play = Play(engine, history)
-    for call in history.calls:
-        play.make(call)
+    Play(engine, history).make_all()
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_histories_never_seen_before_are_answered_as_the_oracle_says(engine: Engine, figures: Figures) -> None:
+    seed = play_never_seen(histories(), lambda history: Play(engine, history).make_all())
+    figures.number("histories of the accounts never seen before, of seed", seed)
 
 
 class Play:
@@ -103,7 +111,11 @@ class Play:
         self._oracle = Oracle(money | {treasury_of("EUR"): treasury})
         self._last_rows: dict[tuple[str, Step], StepRow] = {}
 
-    def make(self, call: Call) -> None:
+    def make_all(self) -> None:
+        for call in self._history.calls:
+            self._make(call)
+
+    def _make(self, call: Call) -> None:
         requests = [self._request(asked) for asked in call.asked if self._may_come(call.name, asked)]
         before = dict(self._oracle.rows)
         expected = [self._oracle.answer(call.name, request) for request in requests]

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_worker import steps
 from ledger_worker.demo_faults import DemoFaults
 from ledger_worker.models import entries, ledger_accounts
 from ledger_worker.queries import find_transfers
+from random_histories import play_never_seen
 from service_runtime.activity_edge import Attempt
 from service_runtime.database import in_transaction
 from sqlalchemy import Engine, select
+from system.figures import Figures
 from transfer_contract.steps import Compensation, Decision, Failure, FailureCode, Step, StepRow
 from transfer_contract.transfers import AbortRequest, Scenario, TransferRequest
 
@@ -95,16 +98,27 @@ class Oracle:
 @given(history=histories())
 @settings(max_examples=60, derandomize=True, deadline=None)
 def test_every_history_of_records_is_answered_as_the_oracle_says(ledger_engine: Engine, history: History) -> None:
+    _play(ledger_engine, history)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_histories_never_seen_before_are_answered_as_the_oracle_says(ledger_engine: Engine, figures: Figures) -> None:
+    seed = play_never_seen(histories(), lambda history: _play(ledger_engine, history))
+    figures.number("histories of the ledger never seen before, of seed", seed)
+
+
+def _play(engine: Engine, history: History) -> None:
     prefix = f"history-{next(_examples):05}"
     oracle = Oracle()
     first_rows: dict[str, StepRow] = {}
     for call in history.calls:
         requests = [_request(prefix, number, history.bodies[number][which]) for number, which in call.asked]
-        rows = _made(ledger_engine, call.name, requests)
+        rows = _made(engine, call.name, requests)
         assert [row.decision for row in rows] == [oracle.answer(call.name, request) for request in requests]
         for row in rows:
             assert row == first_rows.setdefault(row.transfer_id, row)  # decided once, and never changed
-        _check_books(ledger_engine, oracle, first_rows, prefix)
+        _check_books(engine, oracle, first_rows, prefix)
 
 
 def _made(engine: Engine, name: Step | Compensation, requests: list[TransferRequest]) -> list[StepRow]:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from service_runtime.carrying import describe, is_open
+from service_runtime.carrying import is_open
+from service_runtime.temporal import describe_workflow
 from temporalio.client import Client
 from transfer_contract.batches import Batch
 from transfer_contract.names import FINISH_BATCH, TaskQueue, batch_finisher_id, batch_workflow_id
@@ -22,7 +23,7 @@ async def batch(temporal_client: Client) -> AsyncIterator[Batch]:
 
 
 async def is_run(client: Client, batch: Batch) -> bool:
-    run = await describe(client, batch_workflow_id(batch.batch_id))
+    run = await describe_workflow(client, batch_workflow_id(batch.batch_id))
     return run is not None and is_open(run)
 
 

@@ -1,4 +1,4 @@
-"""The production values, pinned: a change of any of them is a decision, not an accident (design rules 3 and 5)."""
+"""The production values, pinned: a change of any of them is a decision, not an accident."""
 
 from datetime import timedelta
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from free_port import free_port
-from saga.reconciling import reconciler
+from saga.reconciling import reconciler_on
 from temporalio import activity
 from temporalio.client import Client, ScheduleDescription, ScheduleOverlapPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -65,7 +65,7 @@ class Recording(ReconcilerActivities):
 
 
 async def test_a_scheduled_run_goes_on_where_the_one_before_it_ended(client: Client) -> None:
-    async with reconciler(client) as harness:
+    async with reconciler_on(client) as harness:
         assert harness.searching is not None
         harness.searching = recording = Recording(harness.searching)
         async with harness.workers():

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 
 STUCK_FROM_ATTEMPT: Final = 4
 """Of one workflow task: three in a row have failed or timed out, which takes 20 s (measured). A worker that is killed
@@ -17,13 +16,3 @@ def is_open(run: WorkflowExecutionDescription) -> bool:
 def carries(run: WorkflowExecutionDescription) -> bool:
     """It is open and goes on, be it that it waits: for a step that is parked, or for workers that are away."""
     return is_open(run) and run.raw_description.pending_workflow_task.attempt < STUCK_FROM_ATTEMPT
-
-
-async def describe(client: Client, workflow: str) -> WorkflowExecutionDescription | None:
-    """Its newest run; None where Temporal knows none. Raises RPCError where it can't be asked."""
-    try:
-        return await client.get_workflow_handle(workflow).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 import structlog
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
@@ -66,6 +66,16 @@ async def connect_worker_client() -> Client:
         except RuntimeError as error:  # the SDK's word for a connection that failed
             log.warning("Temporal can't be reached, waiting for it", error=str(error)[:200])
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+async def describe_workflow(client: Client, workflow_id: str) -> WorkflowExecutionDescription | None:
+    """Its newest run; None where the server knows of none. Raises RPCError."""
+    try:
+        return await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
 
 
 def is_away(error: RPCError) -> bool:

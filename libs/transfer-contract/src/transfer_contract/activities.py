@@ -1,7 +1,7 @@
 """The activity contracts: the saga calls them by these methods, the workers subclass them.
 
 Every activity is idempotent per transfer and step: it decides once, and answers that decision ever after (rule 2).
-A refusal (`steps.REFUSALS`, design rule 4) is raised as a non-retryable `ApplicationError` of that type, whose first
+A refusal (`steps.REFUSALS`) is raised as a non-retryable `ApplicationError` of that type, whose first
 detail is the `StepRow`. Anything else that is raised says nothing about the outcome (rule 5).
 """
 

@@ -146,7 +146,7 @@ class Discrepancy(Payload):
 
 
 class CurrencyTotals(Payload):
-    """Minor units. The sum is zero (design rule 7).
+    """Minor units. The sum is zero: what the others have, the treasury has paid.
 
     `in_transit_minor`: what has been withdrawn and not been put back, less what has been deposited and not been taken
     away; in other words withdraw applied and deposit not applied, or (a parked deposit_compensation) the reverse.

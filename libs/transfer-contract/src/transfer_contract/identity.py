@@ -22,7 +22,7 @@ def batch_id_from_key(idempotency_key: str, *, owner: str = PUBLIC_OWNER) -> str
 
 
 def opening_transfer_id(account_id: str) -> str:
-    """The id of the transfer that gives an account its opening balance (design rule 7)."""
+    """The id of the transfer that gives an account its opening balance, out of the treasury."""
     return str(uuid5(_OPENINGS, account_id))
 
 

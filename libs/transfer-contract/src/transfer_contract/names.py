@@ -65,7 +65,7 @@ _BATCH_FINISHER_ID_PREFIX: Final = "finish-batch-"
 
 
 def workflow_id(transfer_id: str) -> str:
-    """The one workflow id of a transfer, in every run (rule 3, design rule 6)."""
+    """The one workflow id of a transfer, in every run (rule 3)."""
     return f"{_WORKFLOW_ID_PREFIX}{transfer_id}"
 
 

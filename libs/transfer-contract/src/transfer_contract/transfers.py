@@ -91,7 +91,7 @@ class TransferMemo(Payload):
 
 
 class TransferResult(Payload):
-    """The result of `TransferMoney`: the rows as this run heard them last. It always closes with one (design rule 9).
+    """The result of `TransferMoney`: the rows as this run heard them last. It always closes with one.
 
     `status` is None only for a run that ended because its rows belong to another request.
     """

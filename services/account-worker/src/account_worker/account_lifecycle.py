@@ -1,4 +1,4 @@
-"""How an account begins and ends. The money of an opening balance is a transfer like any other (design rule 7)."""
+"""How an account begins and ends. The money of an opening balance comes by a transfer, as any other does."""
 
 from typing import Any, ClassVar
 

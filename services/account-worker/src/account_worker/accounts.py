@@ -1,6 +1,6 @@
 """The accounts' rules, pure: what each request does to its decision row and to the money.
 
-Each of the five functions is one line of the table "What each request does to its row" in the saga's rules: the row
+Each of the five functions is one line of the table "What each request does to its row" in docs/protocol.md: the row
 that is there decides, and only where there is none does anything new happen. They run inside one transaction that
 holds the transfer and the account under lock (rule 1), so nothing changes between the look and the decision. The
 first writer has won (rule 2): an attempt that arrives late finds its compensation's tombstone and moves nothing.

@@ -66,7 +66,7 @@ class StoredUndo(NamedTuple):
 
 @dataclass
 class LockedAccount:
-    """`held_minor` is credited but not spendable yet. Only a treasury may go below zero (design rule 7)."""
+    """`held_minor` is credited but not spendable yet. Only a treasury may go below zero."""
 
     id: str
     currency: str

@@ -91,7 +91,7 @@ class AccountsApi:
         return await self._downstream.account_api.get(f"/accounts/{account_id}", http.Account)
 
     async def _start_opening_transfer(self, account: http.Account) -> str | None:
-        """Design rule 7. Its id follows from the account's, so that a repeat starts it at most once."""
+        """Out of the treasury. Its id follows from the account's, so that a repeat starts it at most once."""
         if account.opening_balance_minor == 0:
             return None
         order = TransferOrder(

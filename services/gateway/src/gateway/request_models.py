@@ -100,7 +100,7 @@ class NewAccount(RequestBody):
 
 
 def refuse_treasury(field: str, account_id: str) -> None:
-    """Treasuries may go below zero, so only the system itself moves money from and to them (design rule 7)."""
+    """Treasuries may go below zero, so only the system itself moves money from and to them."""
     if is_treasury(account_id):
         detail = "Treasury accounts can't be named here."
         raise Problem(ProblemCode.TREASURY_NOT_ALLOWED, detail, [FieldError(field=field, detail=detail)])

@@ -1,6 +1,6 @@
 """The ledger's rules, pure: what each request does to its decision row and to the double entry.
 
-Each function is one line of the table "What each request does to its row" in the saga's rules: a row that is there
+Each function is one line of the table "What each request does to its row" in docs/protocol.md: a row that is there
 is the answer, whoever asks, for its first writer has won (rule 2). They run on a snapshot under lock (rule 1).
 """
 

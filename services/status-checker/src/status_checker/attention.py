@@ -134,7 +134,7 @@ def _abandoned(carried: Carried) -> AttentionItem:
     return _item(
         AttentionKind.ABANDONED,
         own.closed_at if own else None,
-        f"{found}, and it isn't final. The reconciler takes it up within a minute.",
+        f"{found}, and it isn't final. The reconciler takes it up at one of its next runs.",
         transfer_id=carried.transfer_id,
     )
 

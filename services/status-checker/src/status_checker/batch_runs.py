@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
-from service_runtime.carrying import carries, describe
-from service_runtime.temporal import ask_temporal
+from service_runtime.carrying import carries
+from service_runtime.temporal import ask_temporal, describe_workflow
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription
 from transfer_contract.batches import position_of
@@ -76,7 +76,7 @@ class BatchRuns:
 
     async def _describe(self, batch_id: str) -> BatchRun | None:
         for workflow in (batch_workflow_id(batch_id), batch_finisher_id(batch_id)):
-            run = await describe(self._client, workflow)
+            run = await describe_workflow(self._client, workflow)
             if run is not None and carries(run):
                 return read_batch_run(run)
         return None

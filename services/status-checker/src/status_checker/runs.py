@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter
 from service_runtime.carrying import carries, is_open
 from service_runtime.problems import unavailable
-from service_runtime.temporal import ask_temporal, has_no_history
+from service_runtime.temporal import ask_temporal, describe_workflow, has_no_history
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
@@ -17,7 +17,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowHistoryEventFilterType,
 )
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 from transfer_contract.names import finisher_id, workflow_id
 from transfer_contract.transfers import TransferMemo, TransferRequest, TransferResult
 
@@ -131,12 +131,7 @@ class Runs:
     async def describe(self, workflow: str) -> WorkflowExecutionDescription | None:
         """Its newest run; None where Temporal knows of none. Raises RPCError."""
         self._requests.labels("describe").inc()
-        try:
-            return await self._handle(workflow).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
+        return await describe_workflow(self._client, workflow)
 
     async def history(self, run: WorkflowExecutionDescription) -> Sequence[HistoryEvent]:
         """All events of the run. Raises RPCError, `Problem(unavailable)` where it has none: the next look will tell."""

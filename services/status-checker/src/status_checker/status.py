@@ -1,4 +1,4 @@
-"""The status of one transfer: final rows first, else what Temporal shows (design rule 8, saga rule 11)."""
+"""The status of one transfer: final rows first, else what Temporal shows (rule 11). It asks no worker."""
 
 import asyncio
 from collections.abc import Sequence

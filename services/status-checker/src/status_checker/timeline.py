@@ -40,7 +40,7 @@ class OpenStep:
 
     @property
     def is_parked(self) -> bool:
-        """Design rule 5: only what is retried without limit can be."""
+        """Only what is retried without limit can be."""
         unlimited = isinstance(self.view.name, Compensation) or self.view.name is Step.RELEASE
         return unlimited and self.view.attempts > PARKED_AFTER_ATTEMPTS
 
@@ -86,7 +86,7 @@ def tells_of_a_step(event: HistoryEvent) -> bool:
 
 
 def read_result(events: Sequence[HistoryEvent]) -> TransferResult | None:
-    """The result of a run that closed as completed (design rule 9); None for every other."""
+    """The result of a run that closed as completed; None for every other."""
     if not events or not events[-1].HasField("workflow_execution_completed_event_attributes"):
         return None
     return _decode(events[-1].workflow_execution_completed_event_attributes.result.payloads, TransferResult)

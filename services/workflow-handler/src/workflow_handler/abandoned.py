@@ -9,7 +9,8 @@ from enum import Enum, auto
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
-from service_runtime.carrying import carries, describe, is_open
+from service_runtime.carrying import carries, is_open
+from service_runtime.temporal import describe_workflow
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from transfer_contract.batches import batch_of
@@ -140,10 +141,10 @@ class AbandonedTransfers(ReconcilerActivities):
 
     async def _verdict_on(self, transfer: TransferRequest) -> _Verdict | Abandoned:
         """The rows are read last: a run that has just closed has made them final."""
-        run = await describe(self._client, workflow_id(transfer.transfer_id))
+        run = await describe_workflow(self._client, workflow_id(transfer.transfer_id))
         if run is not None and carries(run):
             return _Verdict.CARRIED
-        finisher = await describe(self._client, finisher_id(transfer.transfer_id))
+        finisher = await describe_workflow(self._client, finisher_id(transfer.transfer_id))
         if finisher is not None and is_open(finisher):
             return _Verdict.UNDER_WAY
         known = await self._rows.of(transfer.transfer_id)
@@ -157,10 +158,10 @@ class AbandonedTransfers(ReconcilerActivities):
 
     async def _verdict_on_batch(self, batch_id: str) -> _Verdict | AbandonedBatch:
         """The rows are read last, as for one transfer."""
-        run = await describe(self._client, batch_workflow_id(batch_id))
+        run = await describe_workflow(self._client, batch_workflow_id(batch_id))
         if run is not None and carries(run):
             return _Verdict.CARRIED
-        finisher = await describe(self._client, batch_finisher_id(batch_id))
+        finisher = await describe_workflow(self._client, batch_finisher_id(batch_id))
         if finisher is not None and is_open(finisher):
             return _Verdict.UNDER_WAY
         left = await self._unfinished.left_of(batch_id)

@@ -100,6 +100,6 @@ class BatchEnding:
 
     @workflow.signal(name=PARKED_SIGNAL)
     def parked(self, activity_type: str) -> None:
-        """A worker says that this compensation or release keeps failing (design rule 5)."""
+        """A worker says that this compensation or release keeps failing."""
         self._parked.add(activity_type)
         workflow.upsert_search_attributes([TRANSFER_STATUS.value_set(TransferStatus.NEEDS_ATTENTION)])

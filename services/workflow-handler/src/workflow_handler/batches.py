@@ -1,7 +1,8 @@
 """Starting the run of a batch that is stored."""
 
-from service_runtime.carrying import describe, is_open
+from service_runtime.carrying import is_open
 from service_runtime.request_id import current_request_id
+from service_runtime.temporal import describe_workflow
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from transfer_contract.batches import Batch
@@ -17,7 +18,7 @@ class Batches:
 
     async def run(self, batch: Batch) -> None:
         """Sees to it that a run carries the batch, be it the reconciler's. On final rows a run moves nothing."""
-        finisher = await describe(self._client, batch_finisher_id(batch.batch_id))
+        finisher = await describe_workflow(self._client, batch_finisher_id(batch.batch_id))
         if finisher is not None and is_open(finisher):
             return
         await self._client.start_workflow(

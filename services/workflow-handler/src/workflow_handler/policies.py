@@ -1,4 +1,4 @@
-"""Every timeout, retry interval and bound of the saga and the reconciler, in one place (design rules 3 and 5)."""
+"""Every timeout, retry interval and bound of the saga and the reconciler, in one place."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -60,7 +60,7 @@ _UNLIMITED: Final = 0
 
 
 def forward_step(timings: Timings, step: Step, queue: TaskQueue) -> ActivityConfig:
-    """After its attempts the outcome is unknown, and the abort's answers make it known (design rule 3).
+    """After its attempts the outcome is unknown, and the abort's answers make it known (rule 5).
 
     A cancel is not waited for: a late attempt runs into its tombstone (rule 2).
     """

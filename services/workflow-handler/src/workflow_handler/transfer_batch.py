@@ -88,7 +88,7 @@ class TransferBatch(BatchEnding):
             await (await self._step(_NEXT[step], positions))
 
     async def _try_again(self, step: Step, failing: Failing, tries: Tries) -> None:
-        """Those that failed by themselves, without the others of their list (design rule 3)."""
+        """Those that failed by themselves, without the others of their list."""
         timings, made = self._batching.timings, tries.made + 1
         if made < timings.forward_attempts:
             await asyncio.sleep(pause_seconds(timings, made))

@@ -14,7 +14,7 @@ from workflow_handler.transfer_ending import TransferEnding
 
 @workflow.defn(name=TRANSFER_MONEY)
 class TransferMoney(TransferEnding):
-    """Always closes as completed with a result (design rule 9), and never while the rows aren't final (rule 10)."""
+    """Always closes as completed with a result, and never while the rows aren't final (rule 10)."""
 
     @workflow.init
     def __init__(self, request: TransferRequest, timings: Timings) -> None:

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from service_runtime.carrying import describe, is_open
+from service_runtime.carrying import is_open
 from service_runtime.problems import Problem
 from service_runtime.request_id import current_request_id
-from service_runtime.temporal import has_no_history
+from service_runtime.temporal import describe_workflow, has_no_history
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
@@ -78,7 +78,7 @@ class Transfers:
         await self._client.get_workflow_handle(workflow_id(transfer_id)).cancel()
 
     async def retry(self, transfer_id: str) -> None:
-        """Makes the server retry every parked step now (design rule 5), and lifts the demo fault that parked it."""
+        """Makes the server retry every parked step now, and lifts the demo fault that parked it."""
         runs = await self._runs_of(transfer_id)
         if not runs and await self._rows.of(transfer_id) is None:
             raise _not_found(transfer_id)
@@ -169,7 +169,7 @@ class Transfers:
         """All that may have a step of this transfer's parked: its own, the reconciler's, its batch's."""
         runs = [await self._describe(transfer_id), *await self._finishers_of(transfer_id)]
         if batch_id := batch_of(transfer_id):
-            runs.append(await describe(self._client, batch_workflow_id(batch_id)))
+            runs.append(await describe_workflow(self._client, batch_workflow_id(batch_id)))
         return [run for run in runs if run is not None]
 
     async def _scenario_of(self, transfer_id: str, run: WorkflowExecutionDescription) -> Scenario | None:
@@ -179,7 +179,7 @@ class Transfers:
         return known.transfer.scenario if known else None
 
     async def _describe(self, transfer_id: str) -> WorkflowExecutionDescription | None:
-        return await describe(self._client, workflow_id(transfer_id))
+        return await describe_workflow(self._client, workflow_id(transfer_id))
 
     async def _is_being_finished(self, transfer_id: str) -> bool:
         return any(map(is_open, await self._finishers_of(transfer_id)))
@@ -188,7 +188,7 @@ class Transfers:
         """What the reconciler has started for it, or for its batch."""
         batch_id = batch_of(transfer_id)
         workflow = batch_finisher_id(batch_id) if batch_id else finisher_id(transfer_id)
-        finisher = await describe(self._client, workflow)
+        finisher = await describe_workflow(self._client, workflow)
         return [finisher] if finisher else []
 
 
