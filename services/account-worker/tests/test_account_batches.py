@@ -15,6 +15,7 @@ from account_worker.demo_faults import DemoFaults
 from prometheus_client import CollectorRegistry
 from service_runtime.database import in_transaction
 from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from transfer_contract.batches import (
@@ -239,7 +240,11 @@ def test_what_the_database_refuses_fails_alone(
     alice, bob = open_account(500), open_account()
     batch_id = stored(*[pays(alice, bob)] * 5)
     with refusing(engine, transfer_id_in(batch_id, 3)):
-        answer = environment.run(many.withdraw_many, all_of(batch_id, 5))
+        with capture_logs() as logs:
+            answer = environment.run(many.withdraw_many, all_of(batch_id, 5))
+        assert [(each["of"], each["error"].split(":")[0]) for each in logs] == [
+            (transfers, "IntegrityError") for transfers in (5, 3, 1)
+        ]
         with pytest.raises(ApplicationError):
             environment.run(many.withdraw_many, all_of(batch_id, 5, must_succeed=True))
     assert told(answer) == {Decision.APPLIED: ((1, 2), (4, 5))}

@@ -93,8 +93,9 @@ def decide_apart(
     except DBAPIError as error:
         if error.connection_invalidated:
             raise ApplicationError("the database can't be written to", type="database_unavailable") from error
+        why = f"{type(error).__name__}: {error.orig}"
+        structlog.get_logger().error("the database refused a step", first=asked[0], of=len(asked), error=why)
         if len(asked) == 1:
-            structlog.get_logger().error("the database refused a step", transfer_id=asked[0], error=str(error.orig))
             return {}, {asked[0]: StepError(code="database_error", detail="the database refused the step")}
     else:
         return dict(zip(asked, answers, strict=True)), {}
