@@ -35,6 +35,7 @@ _LABELS: Final = {
     "settled_seconds": "all transfers final after healing",
     "compared_with_api": "compared at the end: API with the rows",
     "compared_with_temporal": "compared at the end: Temporal's result with the rows",
+    "batches": "batches whose workflow has closed with a result",
     "faults": "faults injected",
     "faults_by_target": "faults injected, by what they broke",
     "faults_without_effect": "not counted, for what they would have broken was away, or nothing came by",
@@ -81,8 +82,8 @@ def _chaos(run: Json) -> Iterator[str]:
     yield (
         "Real processes, two of each worker, a fault proxy on every link, and faults at random from a seed. 50 clients "
         "repeat what they get no answer to; at most 20 of them are busy at once, and at most 10 operations a second "
-        "begin, for two cores. Each of 1000 cold accounts is opened when it is first needed. The rows of both "
-        "databases are checked all the time."
+        "begin, for two cores. One operation in a hundred is a batch. Each of 1000 cold accounts is opened when it is "
+        "first needed. The rows of both databases are checked all the time."
     )
     yield ""
     yield from _table(("measured", ""), _chaos_figures(run))

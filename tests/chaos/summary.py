@@ -45,6 +45,8 @@ class Summary:
     requests_unknown: int
     compared_with_api: int
     compared_with_temporal: int
+    batches: int
+    """Whose workflow has closed with a result."""
     opened_seconds: float
     longest_recovery_seconds: float
     longest_transfer_seconds: float
@@ -64,6 +66,7 @@ class Summary:
         for kind, reason in self.faults_impossible.items():
             yield f"{'  impossible here':<22}{kind}: {reason}"
         yield f"{'transfers':<22}{total}: " + _listed(self.transfers)
+        yield f"{'batches':<22}{self.batches} closed with a result"
         yield f"{'valid completed':<22}{_share(self.valid_completed, self.valid)}"
         yield f"{'openings completed':<22}{_share(self.openings_completed, self.openings)}"
         yield (
@@ -153,6 +156,7 @@ def summarise(plan: Plan, outcome: Outcome, findings: Findings, *, impossible: M
         requests_unknown=answers[UNKNOWN],
         compared_with_api=compared.with_api,
         compared_with_temporal=compared.with_temporal,
+        batches=compared.batches,
         opened_seconds=round(outcome.opened_seconds, 1),
         longest_recovery_seconds=round(findings.recoveries.longest_seconds, 1),
         longest_transfer_seconds=round(max(durations, default=0.0), 1),

@@ -47,7 +47,7 @@ def test_a_clients_operations_are_the_same_in_every_run_and_others_for_another_c
 
 def test_seven_of_ten_pay_or_lack_the_money_and_each_of_the_others_is_one() -> None:
     groups = [
-        {Kind.VALID, Kind.CONTENDED, Kind.CLOSED, Kind.INSUFFICIENT},
+        {Kind.VALID, Kind.CONTENDED, Kind.CLOSED, Kind.INSUFFICIENT, Kind.BATCH},
         {Kind.REFUSED},
         {Kind.REPEATED, Kind.OTHER_BODY},
         {Kind.READ, Kind.CANCELLED},

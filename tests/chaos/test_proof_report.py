@@ -23,8 +23,8 @@ RUN: Final = Summary(
     transfers={"completed": 900, "rejected": 100}, accounts=1008,
     valid=1000, valid_completed=900, openings=1000, openings_completed=990, ended_by_operators=3, forgotten=2,
     excused=1, operations=3000, operations_skipped=12, operations_at_once=17, operations_per_second=8.3,
-    requests=5000, requests_unknown=77, compared_with_api=2008,
-    compared_with_temporal=2005, opened_seconds=40.0, longest_recovery_seconds=12.3, longest_transfer_seconds=45.6,
+    requests=5000, requests_unknown=77, compared_with_api=2008, compared_with_temporal=2005, batches=18,
+    opened_seconds=40.0, longest_recovery_seconds=12.3, longest_transfer_seconds=45.6,
     healed_seconds=9.7, settled_seconds=7.8,
     reads=[{"check": "rows", "succeeded": 1800, "unknown": 20, "longest_gap_seconds": 31.0}], violations=0,
 )  # fmt: skip
@@ -48,6 +48,7 @@ def test_the_chaos_runs_figures_are_told() -> None:
         "12.3 s",
         "9.7 s",
         "| openings completed | 990 |",
+        "| batches whose workflow has closed with a result | 18 |",
         "| operations per second | 8.3 |",
         "| process_kill | 30 |",
         "| rows | 1800 | 20 |",
