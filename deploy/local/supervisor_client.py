@@ -12,6 +12,8 @@ from state import CONTROL, State
 from supervisor_config import STOP_SECONDS, USER
 
 _ANSWER_SECONDS = 10.0
+_ALREADY_STARTED = 60
+"""Of supervisord's faults (`supervisor.xmlrpc.Faults`)."""
 _STATES = {"STARTING": "starting", "BACKOFF": "restarting", "FATAL": "dead", "EXITED": "restarting"}
 
 
@@ -45,9 +47,12 @@ class Supervisor:
         return next(process for process in self.processes() if process.name == name)
 
     def start(self, name: str) -> None:
+        """Also where supervisord has just begun to start it again by itself."""
         try:
             self._call(lambda proxy: proxy.supervisor.startProcess(_full_name(name), False))  # noqa: FBT003
         except xmlrpc.client.Fault as fault:
+            if fault.faultCode == _ALREADY_STARTED:
+                return
             raise StackError(f"{name} can't be started: {fault.faultString}") from fault
 
     def kill(self, name: str) -> None:

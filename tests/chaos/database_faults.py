@@ -15,6 +15,8 @@ from chaos.schedule import ScheduledFault
 from chaos.waiting import LOOK_SECONDS, until
 
 _BACK_WITHIN_SECONDS: Final = 60
+_FULL_WITHIN_SECONDS: Final = 30
+"""Segments of the log that PostgreSQL has in store are used up first."""
 _END_SESSIONS: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY (%s)"
 _NO_SPACE: Final = "No space left|is in recovery mode|is starting up|is not yet accepting|is shutting down"
 """As PostgreSQL says it: the disk is full, or it starts again because of that."""
@@ -25,7 +27,8 @@ _POOL: Final = int(ApiSettings.model_fields["database_pool_size"].default)
 
 
 async def disk_full(system: ChaosSystem, fault: ScheduledFault) -> Effect:
-    """Its file system has no space left. PostgreSQL ends itself when it can't write its log, and is started again.
+    """Its file system has no space left, until the product has met that. PostgreSQL ends itself when it can't write its
+    log, and is started again.
 
     Over when it answers: with space again it recovers.
     """
@@ -36,6 +39,10 @@ async def disk_full(system: ChaosSystem, fault: ScheduledFault) -> Effect:
     await asyncio.to_thread(server.disk.fill)
     try:
         await _use_up_the_rest(server, fault.for_seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FULL_WITHIN_SECONDS):
+                while not server.refused(_NO_SPACE, since=logged):
+                    await _use_up_the_rest(server, LOOK_SECONDS)
     finally:
         await asyncio.to_thread(server.disk.free)
         await until(server.answers, f"{server.name} answers", within_seconds=_BACK_WITHIN_SECONDS)

@@ -24,6 +24,7 @@ from errors import StackError
 from free_port import free_port
 from published_ports import PublishedPorts
 from stack import ROOT, Stack
+from supervisor_client import Supervisor
 from system.make_command import Make
 
 pytestmark = pytest.mark.system
@@ -145,6 +146,14 @@ def test_a_process_that_dies_by_itself_is_restarted(make: Make) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_for_new_pid(make.stack, "account-api", pid)
     assert make("start", "SERVICE=account-api").returncode == 0
+
+
+def test_what_the_process_manager_starts_by_itself_meanwhile_is_started(make: Make) -> None:
+    state = states.load(make.stack.local_dir)
+    assert state is not None
+    pid = pid_of(make.stack, "account-api")
+    Supervisor(state).start("account-api")
+    assert pid_of(make.stack, "account-api") == pid
 
 
 @pytest.mark.parametrize("arguments", [("kill", "SERVICE=account"), ("start",), ("logs", "SERVICE=x")])
