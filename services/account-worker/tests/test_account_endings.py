@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 from account_worker import steps
+from account_worker.endings import CHANNEL
 from sqlalchemy import Engine, text
 from transfer_contract.http import TransferRows
 from transfer_contract.steps import Decision, FinalStatus, StepRow
@@ -45,6 +46,25 @@ def test_a_wait_ends_with_the_commit_that_makes_the_transfer_final(
     known = TransferRows.model_validate(waiting.result(timeout=2).json())
     assert time.monotonic() - began < 1
     assert (known.final_status, len(known.rows)) == (FinalStatus.COMPLETED, 3)
+
+
+def test_a_message_that_comes_before_the_end_does_not_end_the_wait(
+    engine: Engine, wait: Wait, open_account: OpenAccount, new_transfer: NewTransfer, run: Run
+) -> None:
+    """As after a new connection, or where others of its batch have ended."""
+    transfer = new_transfer(open_account(100), open_account())
+    for step in (steps.WITHDRAW, steps.DEPOSIT):
+        run(step, transfer)
+    waiting = wait(transfer)
+    for _ in range(2):
+        with engine.begin() as connection:
+            connection.execute(
+                text("SELECT pg_notify(:channel, :id)"), {"channel": CHANNEL, "id": transfer.transfer_id}
+            )
+        time.sleep(0.3)
+        assert not waiting.done()
+    run(steps.RELEASE, transfer)
+    assert waiting.result(timeout=2).json()["final_status"] == FinalStatus.COMPLETED
 
 
 def test_an_end_by_compensation_or_refusal_is_told_as_well(

@@ -1,5 +1,6 @@
 """account-api: accounts, transfers by their rows, reconciliation. A process of its own, so no worker need be alive."""
 
+import time
 from typing import Annotated, NoReturn
 
 import structlog
@@ -108,8 +109,9 @@ def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
     async def get_end(transfer_id: PathId, wait: WaitSeconds = 0) -> TransferRows:
         """As soon as it is final, or as it is when the time is up."""
         with endings.of(transfer_id) as told:
+            until = time.monotonic() + wait
             found = await run_in_threadpool(find, transfer_id)
-            if (found is None or found.final_status is None) and await told(wait):
+            while (found is None or found.final_status is None) and await told(until - time.monotonic()):
                 found = await run_in_threadpool(find, transfer_id)
         return found or _not_found(f"transfer {transfer_id}")
 

@@ -35,7 +35,7 @@ class Endings:
 
     @contextmanager
     def of(self, transfer_id: str) -> Iterator[Callable[[float], Awaitable[bool]]]:
-        """From now on its end is noticed: `told(seconds)` is True once it may have come, False when time is up."""
+        """From now on its end is noticed: `told(seconds)` is True each time it may have come, False when time is up."""
         event = asyncio.Event()
         message = transfer_id[:_MESSAGE_LENGTH]
         self._waiting[message].add(event)
@@ -43,9 +43,11 @@ class Endings:
         async def told(seconds: float) -> bool:
             try:
                 async with asyncio.timeout(seconds):
-                    return await event.wait()
+                    await event.wait()
             except TimeoutError:
                 return False
+            event.clear()
+            return True
 
         try:
             yield told
