@@ -50,18 +50,17 @@ async def test_another_interval_takes_effect_and_an_operators_pause_stays(client
 
 
 class Recording(ReconcilerActivities):
-    """The real search, and what it was asked."""
+    """The real search: what it was asked, and what it answered. An attempt that failed is tried again, and left out."""
 
     def __init__(self, search: ReconcilerActivities) -> None:
         self._search = search
-        self.searches: list[Search] = []
-        self.findings: list[Findings] = []
+        self.searches: list[tuple[Search, Findings]] = []
 
     @activity.defn(name="find_abandoned_transfers")
     async def find_abandoned_transfers(self, search: Search) -> Findings:
-        self.searches.append(search)
-        self.findings.append(await self._search.find_abandoned_transfers(search))
-        return self.findings[-1]
+        found = await self._search.find_abandoned_transfers(search)
+        self.searches.append((search, found))
+        return found
 
 
 async def test_a_scheduled_run_goes_on_where_the_one_before_it_ended(client: Client) -> None:
@@ -74,9 +73,9 @@ async def test_a_scheduled_run_goes_on_where_the_one_before_it_ended(client: Cli
                 while len(recording.searches) < 3:  # noqa: ASYNC110 - an activity's
                     await asyncio.sleep(0.1)
             await client.get_schedule_handle(RECONCILIATION_SCHEDULE).pause()
-    first, second, third = recording.searches[:3]
-    assert first.position.closed_since is None
-    assert [second.position, third.position] == [found.position for found in recording.findings[:2]]
+    asked, found = zip(*recording.searches[:3], strict=True)
+    assert asked[0].position.closed_since is None
+    assert [search.position for search in asked[1:]] == [findings.position for findings in found[:2]]
     its_own = f"WorkflowType = '{RECONCILE_TRANSFERS}' AND TemporalScheduledById = '{RECONCILIATION_SCHEDULE}'"
     listed = [run async for run in client.list_workflows(its_own)]
     assert {run.id.startswith(RECONCILIATION_SCHEDULE) for run in listed} == {True}
