@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 import pytest
@@ -15,6 +16,7 @@ from chaos.traffic import Traffic, traffic
 from chaos.waiting import until
 from money_books import read_books
 from money_checks import check_everything_is_final, check_money
+from transfer_contract.names import TRANSFER_BATCH, TRANSFER_MONEY
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
@@ -100,16 +102,19 @@ async def test_while_a_database_can_only_be_read_no_transfer_ends_and_every_late
     await load.until_completed()
 
 
-async def test_transfers_take_the_changed_code_of_the_new_build(system: ChaosSystem, load: Traffic) -> None:
+async def test_transfers_and_batches_take_the_changed_code_of_the_new_build(system: ChaosSystem, load: Traffic) -> None:
     await inject(system, K.WORKER_DEPLOYMENT, "transfers", 2)
     client = await system.temporal_client()
 
-    async def seen() -> bool:
+    async def seen(workflow: str) -> bool:
         change = version_faults.change_of(system.build)
-        return (await client.count_workflows(f"TemporalChangeVersion = '{change}'")).count > 0
+        query = f"WorkflowType = '{workflow}' AND TemporalChangeVersion = '{change}'"
+        return (await client.count_workflows(query)).count > 0
 
     await load.until_completed()
-    await until(seen, "a run with the change's marker", within_seconds=30)
+    await load.until_a_batch_is_finished()
+    for workflow in (TRANSFER_MONEY, TRANSFER_BATCH):
+        await until(partial(seen, workflow), f"a {workflow} with the change's marker", within_seconds=30)
 
 
 async def test_after_all_of_it_every_transfer_ends_and_the_money_is_right(system: ChaosSystem, load: Traffic) -> None:

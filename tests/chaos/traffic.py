@@ -5,12 +5,14 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
 from chaos.chaos_system import ChaosSystem
 from chaos.waiting import until
+
+Json = dict[str, Any]
 
 ACCOUNTS: Final = tuple(f"hot-{number}" for number in range(4))
 _CLIENTS: Final = 4
@@ -19,6 +21,12 @@ _PAUSE_SECONDS: Final = 1.0
 _SCENARIOS: Final = (None, None, None, "ledger_rejects")
 _SECONDS: Final = 10.0
 """Above what a client that waits for 3 s is promised: an answer, be it 503, within 5.8 s."""
+_ONE_CENT: Final[Json] = {
+    "source_account": ACCOUNTS[0],
+    "destination_account": ACCOUNTS[1],
+    "amount": "0.01",
+    "currency": "EUR",
+}
 
 
 class Traffic:
@@ -65,23 +73,29 @@ class Traffic:
 
     async def until_completed(self, *, within_seconds: float = 90) -> None:
         """One transfer, its key repeated until it is answered as completed."""
-        body = {"source_account": ACCOUNTS[0], "destination_account": ACCOUNTS[1], "amount": "0.01", "currency": "EUR"}
+        await self._until("/transfers", _ONE_CENT, "completed", within_seconds)
+
+    async def until_a_batch_is_finished(self, *, within_seconds: float = 90) -> None:
+        """The same of a batch."""
+        await self._until("/transfer-batches", {"transfers": [_ONE_CENT] * 2}, "finished", within_seconds)
+
+    async def _until(self, path: str, body: Json, wanted: str, within_seconds: float) -> None:
         headers = {"Idempotency-Key": str(uuid4()), "Prefer": "wait=3"}
         status = "never asked"
         try:
             async with asyncio.timeout(within_seconds):
-                while status != "completed":
-                    status = await self._status(body, headers)
+                while status != wanted:
+                    status = await self._status(path, body, headers)
         except TimeoutError:
-            raise AssertionError(f"after {within_seconds} s the transfer is {status}") from None
+            raise AssertionError(f"after {within_seconds} s {path} answers {status}") from None
 
     async def _is_completed(self, transfer_id: str) -> bool:
         answer = await self._http.get(f"/transfers/{transfer_id}")
         return answer.is_success and answer.json()["status"] == "completed"
 
-    async def _status(self, body: dict[str, str], headers: dict[str, str]) -> str:
+    async def _status(self, path: str, body: Json, headers: dict[str, str]) -> str:
         try:
-            answer = await self._http.post("/transfers", json=body, headers=headers)
+            answer = await self._http.post(path, json=body, headers=headers)
         except httpx.TransportError as error:
             return type(error).__name__
         if answer.is_success:

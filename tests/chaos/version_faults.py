@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,20 +21,45 @@ READY_SECONDS: Final = 240
 CURRENT_SECONDS: Final = 300
 """Temporal itself may be away meanwhile, more than once."""
 
-_UNCHANGED: Final = "            await self._forward(Step.DEPOSIT)\n"
+_CHANGE: Final = "chaos-build-{}"
 _CHANGED: Final = """\
             for build in range({build}, 1, -1):
                 if workflow.patched("{change}".format(build)):
                     await shielded(workflow.sleep(build / 1000))
                     break
 """
-_CHANGE: Final = "chaos-build-{}"
-_IMPORTS: Final = "from workflow_handler.policies import Timings\n"
+_IMPORT: Final = "from workflow_handler.saga import shielded\n"
+
+
+@dataclass(frozen=True)
+class _Story:
+    """A workflow's module, its line before which the change goes, and its import after which the change's goes."""
+
+    module: str
+    unchanged: str
+    imports: str
+
+
+_STORIES: Final = (
+    _Story(
+        "transfer_money.py",
+        "            await self._forward(Step.DEPOSIT)\n",
+        "from workflow_handler.policies import Timings\n",
+    ),
+    _Story(
+        "transfer_batch.py",
+        "            await (await self._step(_NEXT[step], positions))\n",
+        "from workflow_handler.policies import Batching, pause_seconds\n",
+    ),
+)
 _WORKERS: Final = tuple(name for name in topology.WORKERS if topology.kind_of(name) == worker_versions.DEPLOYMENT)
 
 
 def change_of(build: int) -> str:
-    """Its patch: before the deposit a timer of its own, which a cancel doesn't end. A run keeps what it began with."""
+    """Its patch: before the deposit a timer of its own, which a cancel doesn't end; in a batch before the record, too.
+
+    A run keeps what it began with.
+    """
     return _CHANGE.format(build)
 
 
@@ -76,25 +102,28 @@ def _worker(system: ChaosSystem, name: str, *, build: int, port: int) -> Supervi
     variables = {
         "PORT": str(port),
         "WORKER_BUILD_ID": str(build),
-        "PYTHONPATH": str(_changed_code(system.folder, build)),
+        "PYTHONPATH": str(changed_code(system.folder, build)),
     }
     return Supervised(with_variables(program, variables), system.logs / f"{name}-build-{build}.log")
 
 
-def _changed_code(folder: Path, build: int) -> Path:
+def changed_code(folder: Path, build: int) -> Path:
     """A folder that holds the changed package, for PYTHONPATH."""
     target = folder / "changed" / str(build)
     if not target.exists():
         package = target / "workflow_handler"
         shutil.copytree(Path(workflow_handler.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-        story = package / "transfer_money.py"
-        code = story.read_text()
-        for line in (_UNCHANGED, _IMPORTS):
-            assert code.count(line) == 1, "the story has changed: change this patch with it"
-        imports = f"{_IMPORTS}from workflow_handler.saga import shielded\n"
-        changed = _CHANGED.format(build=build, change=_CHANGE) + _UNCHANGED
-        story.write_text(code.replace(_UNCHANGED, changed).replace(_IMPORTS, imports))
+        for story in _STORIES:
+            module = package / story.module
+            module.write_text(_changed(module.read_text(), story, build))
     return target
+
+
+def _changed(code: str, story: _Story, build: int) -> str:
+    for line in (story.unchanged, story.imports):
+        assert code.count(line) == 1, f"{story.module} has changed: change this patch with it"
+    change = _CHANGED.format(build=build, change=_CHANGE)
+    return code.replace(story.unchanged, change + story.unchanged).replace(story.imports, story.imports + _IMPORT)
 
 
 async def _until_ready(name: str, port: int) -> None:
