@@ -1,7 +1,7 @@
 """What processes use: processor time and memory, as Linux accounts for them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +16,12 @@ BESIDE_THE_PRODUCT: Final = ("floor", "sample", "benchmark")
 
 
 def cpu_seconds(pids: Pids) -> dict[str, float]:
-    """User and system time of each process and of all its children so far, those included that have ended."""
-    return {name: sum(map(_seconds, _family(pid))) for name, pid in pids.items()}
+    """User and system time of each process and of all its children so far, those included that have ended.
+
+    A child that has a name of its own counts there only.
+    """
+    named = frozenset(pids.values())
+    return {name: sum(map(_seconds, _family(pid, but=named - {pid}))) for name, pid in pids.items()}
 
 
 def machine_busy_seconds() -> float:
@@ -34,17 +38,20 @@ def resident_bytes(pids: Pids) -> dict[str, int]:
 
 def family_bytes(pids: Pids) -> dict[str, int]:
     """Of each process and its children together. What they share, such as PostgreSQL's buffers, counts once."""
-    return {name: sum(map(_proportional_bytes, _family(pid))) for name, pid in pids.items()}
+    named = frozenset(pids.values())
+    return {name: sum(map(_proportional_bytes, _family(pid, but=named - {pid}))) for name, pid in pids.items()}
 
 
-def _family(pid: int) -> Iterator[int]:
+def _family(pid: int, *, but: Collection[int] = ()) -> Iterator[int]:
+    if pid in but:
+        return
     yield pid
     try:
         children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in _children(task)]
     except (FileNotFoundError, ProcessLookupError):  # ended just now
         return
     for child in children:
-        yield from _family(child)
+        yield from _family(child, but=but)
 
 
 def _children(task: Path) -> list[int]:

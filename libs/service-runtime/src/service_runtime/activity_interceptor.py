@@ -69,12 +69,15 @@ class _StepInbound(ActivityInboundInterceptor):
 
     @asynccontextmanager
     async def _heartbeat(self) -> AsyncIterator[None]:
-        """Beats once a second, and once more with the error where the attempt fails: the next attempt can read it."""
+        """Beats after each second, and once more with the error where the attempt fails: the next attempt can read it.
+
+        The server counts an attempt's start as its first beat, and most are over before they would need a second one.
+        """
 
         async def beat() -> None:
             while True:
-                self._outbound.heartbeat(*activity.info().heartbeat_details)
                 await asyncio.sleep(HEARTBEAT_SECONDS)
+                self._outbound.heartbeat(*activity.info().heartbeat_details)
 
         beating = asyncio.create_task(beat())
         try:

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from transfer_contract.names import Process
 
 from service_runtime.fault_points import add_request_fault_points
+from service_runtime.garbage import collect_seldom
 from service_runtime.problems import install_problem_handlers
 from service_runtime.request_id import RequestIdMiddleware
 from service_runtime.settings import ServiceSettings
@@ -110,6 +111,7 @@ class _CleanlyStoppingServer(uvicorn.Server):
 
 def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
     """Its `serve()` ends at SIGTERM or SIGINT, and raises SystemExit where it can't have the port."""
+    collect_seldom()
     return _CleanlyStoppingServer(app, settings)
 
 

@@ -29,6 +29,15 @@ CONNECT_TIMEOUT_SECONDS: Final = 2
 STATEMENT_TIMEOUT: Final = "30s"
 """Far above any statement here, and below an activity's start-to-close minute: a stuck lock frees its attempt."""
 
+BY_KEY: Final = (
+    " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+)
+"""For connections that run steps: what a step needs it finds by key, one row or ten thousand, however large the tables.
+
+Left to itself the planner reads a whole table for a list, as long as it believes the table small: it was, when it was
+looked at last. Measured with 30,000 transfers: 58 ms instead of 6 for a step's snapshot of 1,000.
+"""
+
 
 class Statement:
     """SQL that PostgreSQL gets as it stands, with `%(name)s` for its parameters.
@@ -45,8 +54,12 @@ class Statement:
         return result.all() if result.returns_rows else []
 
 
-def create_database_engine(url: str, *, pool_size: int) -> Engine:
-    """`pool_size` connections and no more. A connection that the server lost is replaced before it is used."""
+def create_database_engine(url: str, *, pool_size: int, by_key: bool = False) -> Engine:
+    """`pool_size` connections and no more. A connection that the server lost is replaced before it is used.
+
+    `by_key` for a worker's steps: see `BY_KEY`.
+    """
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT} -c synchronous_commit=on -c timezone=UTC"
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -55,7 +68,7 @@ def create_database_engine(url: str, *, pool_size: int) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c synchronous_commit=on -c timezone=UTC",
+            "options": options + BY_KEY if by_key else options,
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,

@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 
 from service_runtime.app import create_app, http_config
 from service_runtime.crash import crash_router
+from service_runtime.garbage import collect_seldom
 from service_runtime.live_workers import Liveness, list_heartbeats
 from service_runtime.settings import WorkerSettings
 from service_runtime.temporal import connect_worker_client
@@ -30,6 +31,7 @@ async def run_worker(settings: WorkerSettings, registry: CollectorRegistry, buil
     `build` is called once Temporal can be reached: a server that is merely away is waited for. Raises what the SDK
     raises when polling fails for good, so that the process ends with an error.
     """
+    collect_seldom()
     polling = _Polling(worker_identity(settings.process))
     app = create_app(settings.process, {"polling": polling.is_seen_by_server}, registry=registry)
     if settings.demo_faults:

@@ -62,9 +62,11 @@ class TransferOrder(Payload):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over what the client asked for (rule 3): the same key with another one is refused."""
-        fields = TransferOrder.model_fields
-        asked = {name: getattr(self, name) for name in fields}
+        asked = {name: getattr(self, name) for name in _ASKED}
         return hashlib.sha256(_IN_ORDER.encode(asked).encode()).hexdigest()
+
+
+_ASKED: Final = tuple(TransferOrder.model_fields)
 
 
 class TransferRequest(TransferOrder):

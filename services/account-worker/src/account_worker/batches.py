@@ -137,7 +137,10 @@ def requests_as_json(connection: Connection, items: BatchItems) -> str:
 
 def with_scenario(connection: Connection, transfer_ids: Collection[str]) -> list[TransferRequest]:
     """Demo only: those that ask for a fault."""
-    query = text("SELECT * FROM transfers WHERE transfer_id = ANY (:ids) AND scenario IS NOT NULL")
+    query = text("""
+        SELECT transfers.* FROM unnest(CAST(:ids AS text[])) AS asked (transfer_id) JOIN transfers USING (transfer_id)
+        WHERE scenario IS NOT NULL
+    """)
     found = connection.execute(query, {"ids": list(transfer_ids)}).mappings()
     return [TransferRequest.model_validate(dict(row)) for row in found]
 

@@ -28,7 +28,7 @@ def worker() -> None:
     settings = AccountWorkerSettings()
     configure_logs(settings, settings.process)
     registry = CollectorRegistry()
-    engine = create_database_engine(settings.database_url, pool_size=settings.max_concurrent_activities)
+    engine = create_database_engine(settings.database_url, pool_size=settings.max_concurrent_activities, by_key=True)
     faults = _faults(engine, demo=settings.demo_faults)
     activities = AccountStepActivities(engine, faults, registry)
     batch_activities = AccountBatchStepActivities(engine, faults, activities.guards)

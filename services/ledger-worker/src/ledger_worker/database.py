@@ -25,24 +25,30 @@ _STORE_AND_LOCK_TRANSFERS = Statement("""
 
 _OPEN_AND_LOCK_ACCOUNTS = Statement("""
     WITH undecided AS (
-        SELECT source_account, destination_account FROM transfers
-        WHERE transfer_id = ANY (%(transfer_ids)s)
-        AND NOT EXISTS (SELECT FROM decisions WHERE decisions.transfer_id = transfers.transfer_id)
+        SELECT source_account, destination_account
+        FROM unnest(%(transfer_ids)s::text[]) AS asked (transfer_id) JOIN transfers USING (transfer_id)
+        WHERE NOT EXISTS (SELECT FROM decisions WHERE decisions.transfer_id = transfers.transfer_id)
     )
     INSERT INTO ledger_accounts (id)
     SELECT source_account AS id FROM undecided UNION SELECT destination_account FROM undecided ORDER BY id
     ON CONFLICT (id) DO UPDATE SET currency = ledger_accounts.currency WHERE FALSE
 """)
-"""A new account's row is there before its first entry, or two first entries would have nothing to wait for."""
+"""A new account's row is there before its first entry, or two first entries would have nothing to wait for.
+
+A join and no `= ANY`, here as in the others: that may compare each id of a list with every row of the table.
+"""
 
 _LOAD = Statement("""
     SELECT CAST(statement_timestamp() AS text), transfers.transfer_id, source_account, destination_account,
            amount_minor, currency, scenario, decision, forward, compensation
-    FROM transfers LEFT JOIN decisions USING (transfer_id)
-    WHERE transfers.transfer_id = ANY (%(transfer_ids)s)
+    FROM unnest(%(transfer_ids)s::text[]) AS asked (transfer_id)
+    JOIN transfers USING (transfer_id) LEFT JOIN decisions USING (transfer_id)
 """)
 
-_LOAD_ACCOUNTS = Statement("SELECT id, currency, balance_minor FROM ledger_accounts WHERE id = ANY (%(account_ids)s)")
+_LOAD_ACCOUNTS = Statement("""
+    SELECT id, currency, balance_minor
+    FROM unnest(%(account_ids)s::text[]) AS asked (id) JOIN ledger_accounts USING (id)
+""")
 
 _WRITE = Statement("""
     WITH new_rows AS (

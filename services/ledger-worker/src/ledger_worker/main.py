@@ -34,7 +34,7 @@ def worker() -> None:
 
 async def serve_worker(settings: LedgerWorkerSettings) -> None:
     registry = CollectorRegistry()
-    engine = create_database_engine(settings.database_url, pool_size=settings.max_concurrent_activities)
+    engine = create_database_engine(settings.database_url, pool_size=settings.max_concurrent_activities, by_key=True)
     faults = DemoFaults() if settings.demo_faults else NoFaults()
     timeout = settings.internal_timeout_seconds
     async with InternalClient(Process.ACCOUNT_API, settings.account_api_url, timeout_seconds=timeout) as account_api:
