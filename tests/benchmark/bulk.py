@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import uuid4
 
+from benchmark import lanes
 from benchmark.bulk_results import SHAPES, Beside, Bulk, BulkResults, Shape
 from benchmark.keep_alive_client import KeepAliveClient
 from benchmark.lanes import Pairs
@@ -52,17 +53,18 @@ async def _beside(world: World) -> Beside:
         while True:
             await _run(world.gateway, body)
 
-    async def p95_ms() -> float:
-        window = await measure(
-            world.lanes["post"], at_once=1, seconds=_BESIDE_SECONDS, settle_seconds=1, pids=world.pids
-        )
+    async def p95_ms(pairs: Pairs) -> float:
+        single = lanes.post(world.gateway, pairs)
+        window = await measure(single, at_once=1, seconds=_BESIDE_SECONDS, settle_seconds=1, pids=world.pids)
         return window.p95_ms
 
-    body = _body(world.pairs, SHAPES[0].transfers)
-    alone = await p95_ms()
+    middle = len(world.pairs) // 2
+    theirs, others = world.pairs[:middle], world.pairs[middle:]
+    body = _body(theirs, SHAPES[0].transfers)
+    alone = await p95_ms(others)
     batches = asyncio.create_task(one_batch_after_the_other())
     try:
-        return Beside(alone, await p95_ms())
+        return Beside(alone, await p95_ms(others), await p95_ms(theirs))
     finally:
         batches.cancel()
         with suppress(asyncio.CancelledError):
@@ -93,7 +95,6 @@ async def _asked(
 
 
 def _body(pairs: Pairs, transfers: int) -> bytes:
-    """All batches pay from the same accounts."""
     orders = [
         {"source_account": source, "destination_account": destination, "amount": "0.01", "currency": "EUR"}
         for source, destination in (pairs[number % len(pairs)] for number in range(transfers))

@@ -29,7 +29,7 @@ def bulk(per_second: float, world: str = "embedded") -> BulkResults:
         )
         for shape in SHAPES
     ]
-    return BulkResults(world, "2026-01-31T09:00:00+00:00", "abc1234", "2 processors", Beside(50, 80), measured)
+    return BulkResults(world, "2026-01-31T09:00:00+00:00", "abc1234", "2 processors", Beside(50, 80, 120), measured)
 
 
 def test_a_ratio_has_fallen_below_seven_tenths_of_the_recorded_one_and_not_before() -> None:
@@ -81,8 +81,8 @@ def test_the_goal_of_a_time_holds_for_the_embedded_world_and_those_of_ratios_for
 
 
 def test_batches_of_the_embedded_world_are_held_to_the_goals() -> None:
-    assert [row[-1] for row in speed(bulk(5000)).body] == ["met"] * 4
-    assert [row[-1] for row in speed(bulk(4999)).body] == ["missed", "met", "met", "met"]
+    assert [row[-1] for row in speed(bulk(5000)).body] == ["met"] * 4 + ["missed"]
+    assert [row[-1] for row in speed(bulk(4999)).body] == ["missed", "met", "met", "met", "missed"]
 
 
 def test_batches_of_the_other_world_are_held_to_the_embedded_ones() -> None:
