@@ -15,7 +15,7 @@ from typing import Final
 import uvloop
 from prometheus_client import CollectorRegistry
 from service_runtime.activity_interceptor import StepInterceptor
-from service_runtime.activity_worker import HEARTBEAT_THROTTLE, activity_worker
+from service_runtime.activity_worker import HEARTBEAT_THROTTLE, POLLS, activity_worker
 from service_runtime.logs import configure_logs
 from service_runtime.settings import WorkerSettings
 from service_runtime.worker import BuildWorker, run_worker
@@ -77,6 +77,7 @@ def _workflow_worker(client: Client, identity: str, settings: WorkerSettings, re
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         workflow_runner=UnsandboxedWorkflowRunner(),
         identity=identity,
+        max_concurrent_workflow_task_polls=POLLS,
         max_cached_workflows=WorkflowWorkerSettings.model_fields["max_cached_workflows"].default,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),

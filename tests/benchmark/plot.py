@@ -10,7 +10,13 @@ _BARS: Final = 250
 _BAR: Final = 20
 _GROUP: Final = 34
 _TOP: Final = 44
-_COLOURS: Final = {"floor": "#8b949e", "saga": "#2f81f7", "post": "#2da44e", "sample": "#d29922"}
+_COLOURS: Final = {
+    "floor": "#8b949e",
+    "saga": "#2f81f7",
+    "post": "#2da44e",
+    "sample": "#d29922",
+    "kept sample": "#d29922",
+}
 _STYLE: Final = (
     "text{font:13px system-ui,sans-serif;fill:#57606a}.head{font-weight:600}"
     "@media(prefers-color-scheme:dark){text{fill:#adbac7}}"

@@ -11,7 +11,7 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 Pids = Mapping[str, int]
 """By the name that the tables give the process."""
 
-BESIDE_THE_PRODUCT: Final = ("floor", "sample", "benchmark")
+BESIDE_THE_PRODUCT: Final = ("floor", "sample", "kept sample", "benchmark")
 """How the names of all others begin."""
 
 

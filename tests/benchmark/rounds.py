@@ -42,7 +42,7 @@ def _turned(names: Sequence[str], *, by: int) -> list[str]:
 
 def _line(lane: str, window: Window) -> str:
     return (
-        f"{lane:7}{window.at_once:3} at once: {window.per_second:6.1f}/s  p50 {window.p50_ms:5.0f} ms  "
+        f"{lane:12}{window.at_once:3} at once: {window.per_second:6.1f}/s  p50 {window.p50_ms:5.0f} ms  "
         f"p95 {window.p95_ms:5.0f} ms  processor {window.total_cpu_ms:5.1f} ms  "
         f"(others: {window.others_cpu:.2f} processors)"
     )

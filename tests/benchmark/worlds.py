@@ -26,8 +26,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from transfer_contract.names import TaskQueue
 
-LANES: Final = ("floor", "saga", "post", "sample")
-"""All there are. The sample has the development server with its defaults, so it is measured beside that one only."""
+LANES: Final = ("floor", "saga", "post", "sample", "kept sample")
+"""All there are. The samples have the development server with its defaults: they are measured beside that one only."""
 
 PAIRS: Final = 50
 _OPENED_AT_ONCE: Final = 5
@@ -70,13 +70,21 @@ async def embedded_world(folder: Path) -> AsyncIterator[EmbeddedWorld]:
     await asyncio.to_thread(stack.up, demo_data=False, demo_faults=False)
     try:
         with _floor(stack.temporal_address, folder) as floor_pids:
-            async with _sample(folder) as (sample, sample_pids), gateway_client(stack.gateway_url) as gateway:
+            async with (
+                _sample(folder, "sample") as (sample, sample_pids),
+                _sample(folder, "kept sample", "--db-filename", str(folder / "sample.db")) as (kept, kept_pids),
+                gateway_client(stack.gateway_url) as gateway,
+            ):
                 pairs = await open_accounts(stack.gateway_url)
                 client = await transfers_client(stack.temporal_address)
                 yield EmbeddedWorld(
                     "embedded",
-                    lanes={**product_lanes(client, gateway, pairs), "sample": lanes.sample(sample)},
-                    pids=_product(stack) | floor_pids | sample_pids | {"benchmark itself": os.getpid()},
+                    lanes={
+                        **product_lanes(client, gateway, pairs),
+                        "sample": lanes.sample(sample),
+                        "kept sample": lanes.sample(kept),
+                    },
+                    pids=_product(stack) | floor_pids | sample_pids | kept_pids | {"benchmark itself": os.getpid()},
                     gateway=gateway,
                     pairs=pairs,
                     client=client,
@@ -116,15 +124,15 @@ def _floor(temporal_address: str, folder: Path) -> Iterator[dict[str, int]]:
 
 
 @asynccontextmanager
-async def _sample(folder: Path) -> AsyncIterator[tuple[Client, dict[str, int]]]:
-    """All of the server's defaults; only its ports are others, for those may be taken."""
+async def _sample(folder: Path, name: str, *options: str) -> AsyncIterator[tuple[Client, dict[str, int]]]:
+    """All of the server's defaults but the options; its ports are others, for those may be taken."""
     address = f"localhost:{free_port()}"
     ports = ["--port", address.rpartition(":")[2], "--ui-port", str(free_port())]
-    command = [embedded_temporal.binary(), "server", "start-dev", *ports]
-    with running(command, folder / "sample-server.log") as server:
+    command = [embedded_temporal.binary(), "server", "start-dev", *ports, *options]
+    with running(command, folder / f"{name}-server.log") as server:
         client = await _connected(address)
-        with _module("benchmark.sample", address, folder / "sample-worker.log", {}) as worker:
-            yield client, {"sample temporal": server.pid, "sample worker": worker.pid}
+        with _module("benchmark.sample", address, folder / f"{name}-worker.log", {}) as worker:
+            yield client, {f"{name} temporal": server.pid, f"{name} worker": worker.pid}
 
 
 @contextmanager

@@ -17,6 +17,11 @@ HEARTBEAT_THROTTLE: Final = timedelta(seconds=1)
 """The SDK holds heartbeats back for up to 30 s; here each one counts, for a killed worker is told by a missing one."""
 
 
+POLLS: Final = 20
+"""At once, for tasks of a kind. With the SDK's 5 a loaded server has nobody to give a task to, and stores it behind
+those that come after: p95 of fifty transfers at once 10 s instead of 6 (measured)."""
+
+
 def activity_worker(
     client: Client,
     identity: str,
@@ -34,6 +39,7 @@ def activity_worker(
         activities=activities,
         activity_executor=ThreadPoolExecutor(settings.max_concurrent_activities, thread_name_prefix="activity"),
         max_concurrent_activities=settings.max_concurrent_activities,
+        max_concurrent_activity_task_polls=POLLS,
         interceptors=[StepInterceptor(client, registry), *activity_fault_points(settings.process)],
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

@@ -5,7 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 from service_runtime.activity_interceptor import StepInterceptor
-from service_runtime.activity_worker import HEARTBEAT_THROTTLE
+from service_runtime.activity_worker import HEARTBEAT_THROTTLE, POLLS
 from service_runtime.internal_client import InternalClient
 from service_runtime.worker_fault_points import activity_fault_points, workflow_runner
 from temporalio.client import Client
@@ -48,6 +48,7 @@ def build_worker(
         workflows=[TransferMoney, TransferBatch, FinishTransfer, FinishBatch, ReconcileTransfers],
         activities=[abandoned.find_abandoned_transfers],
         max_concurrent_activities=SEARCHES_AT_ONCE,
+        max_concurrent_workflow_task_polls=POLLS,
         interceptors=[StepInterceptor(client, registry), *activity_fault_points(settings.process)],
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
