@@ -1,13 +1,14 @@
-"""The kill matrix's cells for batches: each step of a list, and each request of its way in, killed before and after."""
+"""The kill matrix's cells for batches: each step of a list, and each request of its way in, killed before and after.
+
+And once parked, and in the reconciler's hands, where a list goes two ways at once.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
-from uuid import uuid4
 
-import httpx
-from chaos.kill_cells import Cell, Moment
+from chaos.kill_cells import Asked, Cell, Moment
+from chaos.kill_parked import Parked
 from chaos.kill_points import (
     Point,
     after,
@@ -18,13 +19,10 @@ from chaos.kill_points import (
     before,
     request,
 )
-from chaos.kill_situations import Situation
-from chaos.kill_subjects import Scene, Subject
-from system.public_api import new_transfer
-from transfer_contract.batches import transfer_id_in
-from transfer_contract.identity import batch_id_from_key
+from chaos.kill_situations import Situation, abandoned, abandoned_past_its_record
+from chaos.kill_subjects import IN_A_BATCH, Scene, Subject
+from transfer_contract.steps import Compensation, Step
 
-TRANSFERS: Final = 20
 POST: Final = "POST /transfer-batches"
 
 WITHDRAW: Final = batch_step("account-worker", "withdraw", leaves="applied")
@@ -37,26 +35,11 @@ UNDO_WITHDRAW: Final = batch_step("account-worker", "withdraw_compensation", lea
 STORE: Final = request("account-api", POST, trace=batch_is_stored)
 READ_REQUESTS: Final = request("account-api", "POST /transfer-batches/requests", of_client=False)
 
-BEFORE, AFTER, COMPENSATING, *_ = Moment
+FINISH_SHUT: Final = batch_step("ledger-worker", "record_compensation", leaves="cancelled", by="finish-batch")
+FINISH_DEPOSIT: Final = batch_step("account-worker", "deposit_compensation", leaves="compensated", by="finish-batch")
 
-
-@dataclass
-class BatchSubject(Subject):
-    """A batch, looked at by its first transfer: what is undone is that one, and all others complete."""
-
-    @property
-    def transfer_ids(self) -> list[str]:
-        return [transfer_id_in(self.batch_id, position) for position in range(1, TRANSFERS + 1)]
-
-    @property
-    def destination(self) -> str:
-        return str(self.body["transfers"][0]["destination_account"])
-
-    async def read(self) -> httpx.Response:
-        """Its first transfer, once all of them are final; the batch until then."""
-        batch = await self._answer("GET", f"/transfer-batches/{self.batch_id}")
-        assert batch.status_code == 200, batch.text
-        return await super().read() if batch.json()["status"] == "finished" else batch
+BEFORE, AFTER, COMPENSATING, PARKED, RECONCILING = Moment
+AT_THE_DOOR, IN_RELEASE = Parked(Compensation.RECORD, of_a_batch=True), Parked(Step.RELEASE, of_a_batch=True)
 
 
 def new_batch(**fields_of_the_first: str) -> Situation:
@@ -64,24 +47,25 @@ def new_batch(**fields_of_the_first: str) -> Situation:
 
     @asynccontextmanager
     async def situation(scene: Scene) -> AsyncIterator[Subject]:
-        source, destination = await scene.system.api.open_pair()
-        key = str(uuid4())
-        others = [new_transfer(source, destination)] * (TRANSFERS - 1)
-        subject = BatchSubject(
-            scene.system.api.http,
-            transfer_id_in(batch_id_from_key(key), 1),
-            {"transfers": [new_transfer(source, destination, **fields_of_the_first), *others]},
-            {
-                "completed": {source: ("80.00", "0.00"), destination: ("20.00", "0.00")},
-                "compensated": {source: ("81.00", "0.00"), destination: ("19.00", "0.00")},
-            },
-            path="/transfer-batches",
-            key=key,
-        )
+        subject = await scene.batch(fields_of_the_first)
         subject.go_on = subject.post
         yield subject
 
     return situation
+
+
+@asynccontextmanager
+async def abandoned_batch(scene: Scene) -> AsyncIterator[Subject]:
+    """Its workflow is terminated in the deposit, which then applies: all of it is undone."""
+    async with abandoned(scene, await scene.batch({}, undone=IN_A_BATCH)) as subject:
+        yield subject
+
+
+@asynccontextmanager
+async def batch_abandoned_past_its_record(scene: Scene) -> AsyncIterator[Subject]:
+    """But for the first, which the ledger has refused: one is undone while the others are released."""
+    async with abandoned_past_its_record(scene, await scene.batch({"scenario": "ledger_rejects"})) as subject:
+        yield subject
 
 
 def batch_cells_of_workers() -> list[Cell]:
@@ -90,12 +74,19 @@ def batch_cells_of_workers() -> list[Cell]:
         _cell(account_worker, BEFORE, before(WITHDRAW), before(DEPOSIT), before(RELEASE)),
         _cell(account_worker, AFTER, after(WITHDRAW), after(DEPOSIT), after(RELEASE)),
         _undone(
-            account_worker, "ledger_rejects",
+            account_worker, COMPENSATING, new_batch(scenario="ledger_rejects"),
             before(UNDO_DEPOSIT), after(UNDO_DEPOSIT), before(UNDO_WITHDRAW), after(UNDO_WITHDRAW),
         ),
+        Cell(account_worker, PARKED, IN_RELEASE, (after(RELEASE),), Asked(Subject.read), of_a_batch=True),
+        _undone(account_worker, RECONCILING, batch_abandoned_past_its_record, after(FINISH_DEPOSIT)),
         _cell(ledger_worker, BEFORE, before(RECORD)),
         _cell(ledger_worker, AFTER, after(RECORD)),
-        _undone(ledger_worker, "deposit_fails", before(SHUT_THE_DOOR), after(SHUT_THE_DOOR)),
+        _undone(
+            ledger_worker, COMPENSATING, new_batch(scenario="deposit_fails"),
+            before(SHUT_THE_DOOR), after(SHUT_THE_DOOR),
+        ),
+        _undone(ledger_worker, PARKED, AT_THE_DOOR, before(SHUT_THE_DOOR)),
+        _undone(ledger_worker, RECONCILING, abandoned_batch, after(FINISH_SHUT)),
         _cell(workflow_worker, BEFORE, before(batch_task())),
         _cell(workflow_worker, AFTER, after(batch_task())),
     ]  # fmt: skip
@@ -121,5 +112,6 @@ def _cell(process: str, moment: Moment, *on_its_way: Point) -> Cell:
     return Cell(process, moment, new_batch(), on_its_way, of_a_batch=True)
 
 
-def _undone(process: str, scenario: str, *on_its_way: Point) -> Cell:
-    return Cell(process, COMPENSATING, new_batch(scenario=scenario), on_its_way, ends="compensated", of_a_batch=True)
+def _undone(process: str, moment: Moment, situation: Situation, *on_its_way: Point) -> Cell:
+    """A cell whose first transfer, at least, ends `compensated`."""
+    return Cell(process, moment, situation, on_its_way, ends="compensated", of_a_batch=True)

@@ -26,14 +26,17 @@ the commit point (rule 4)."""
 
 @dataclass(frozen=True)
 class Parked:
+    """Of a batch, the first transfer is, and holds up none of the others."""
+
     step: Compensation | Step
+    of_a_batch: bool = False
 
     def __str__(self) -> str:
         return self.step
 
     async def prepare(self, scene: Scene) -> None:
         fields = {"scenario": _SCENARIO[self.step]} if self.step in _SCENARIO else {}
-        subject = await scene.subject(**fields)
+        subject = await (scene.batch(fields) if self.of_a_batch else scene.subject(**fields))
         if self.step in _BEHIND:
             await scene.refused.refuse(subject.transfer_id, self.step)
         await subject.post()
@@ -53,7 +56,8 @@ class Parked:
         yield subject
 
     async def _check_rows(self, scene: Scene, subject: Subject) -> None:
-        if self.step in _BEHIND:
-            books = await asyncio.to_thread(read_books, scene.system.accounts_url, scene.system.ledger_url)
-            rows = books.transfers[subject.transfer_id]
-            assert (rows.withdraw, rows.deposit) == _BEHIND[self.step], rows
+        books = await asyncio.to_thread(read_books, scene.system.accounts_url, scene.system.ledger_url)
+        rows = books.transfers[subject.transfer_id]
+        assert self.step not in _BEHIND or (rows.withdraw, rows.deposit) == _BEHIND[self.step], rows
+        unfinished = [each for each in subject.transfer_ids if books.transfers[each].final_status is None]
+        assert unfinished == [subject.transfer_id]

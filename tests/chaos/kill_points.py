@@ -61,9 +61,11 @@ def request(process: str, call: str, *, trace: Trace | None = None, of_client: b
     return Work(process, call.replace("/{id}", "/…"), (method, path, *(["{request}"] if of_client else [])), trace)
 
 
-def batch_step(process: str, name: str, *, leaves: str) -> Work:
-    """The same for a list, and the decision that it leaves in the first one's row."""
-    return Work(process, f"{name}_many", (f"{name}_many", "batch-{batch}"), step(process, name, leaves=leaves).trace)
+def batch_step(process: str, name: str, *, leaves: str, by: str = "batch") -> Work:
+    """The same for a list of a batch's transfers, and the decision that it leaves in the first one's row."""
+    many = f"{name}_many"
+    shown = many if by == "batch" else f"the reconciler's {many}"
+    return Work(process, shown, (many, by + "-{batch}"), step(process, name, leaves=leaves).trace)
 
 
 def step(process: str, name: str, *, leaves: str | None = None, by: str = "transfer") -> Work:

@@ -1,4 +1,7 @@
-"""The situations of the kill matrix: a transfer is brought into a state, and stays there until it is let go on."""
+"""The situations of the kill matrix: a transfer is brought into a state, and stays there until it is let go on.
+
+It is a transfer of its own, or the one that is wanted.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -45,10 +48,10 @@ async def new_account(scene: Scene) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def depositing(scene: Scene) -> AsyncIterator[Subject]:
+async def depositing(scene: Scene, wanted: Subject | None = None) -> AsyncIterator[Subject]:
     """An attempt of its deposit waits for the destination's row, with a transaction open."""
     async with AsyncExitStack() as lock:
-        subject = await scene.subject()
+        subject = wanted or await scene.subject()
         row = await lock.enter_async_context(account_locked(scene.system.accounts_url, subject.destination))
         await subject.post()
         await row.until_a_transaction_waits()
@@ -57,11 +60,11 @@ async def depositing(scene: Scene) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def recording(scene: Scene) -> AsyncIterator[Subject]:
+async def recording(scene: Scene, wanted: Subject | None = None) -> AsyncIterator[Subject]:
     """The same of its record: it is about to pass the point of no return."""
     async with AsyncExitStack() as lock:
-        subject = await scene.subject()
-        row = await lock.enter_async_context(account_locked(scene.system.ledger_url, subject.body["source_account"]))
+        subject = wanted or await scene.subject()
+        row = await lock.enter_async_context(account_locked(scene.system.ledger_url, subject.source))
         await subject.post()
         await row.until_a_transaction_waits()
         subject.go_on = lock.aclose
@@ -78,9 +81,9 @@ async def compensating(scene: Scene) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def abandoned(scene: Scene) -> AsyncIterator[Subject]:
+async def abandoned(scene: Scene, wanted: Subject | None = None) -> AsyncIterator[Subject]:
     """Its workflow is terminated in the deposit; then the late attempt applies, and the reconciler begins to search."""
-    async with depositing(scene) as subject:
+    async with depositing(scene, wanted) as subject:
         unlock = subject.go_on
         await scene.terminate(subject)
 
@@ -93,9 +96,9 @@ async def abandoned(scene: Scene) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def abandoned_past_its_record(scene: Scene) -> AsyncIterator[Subject]:
+async def abandoned_past_its_record(scene: Scene, wanted: Subject | None = None) -> AsyncIterator[Subject]:
     """Its workflow is terminated in the record; then the late attempt applies, past the point of no return."""
-    async with recording(scene) as subject:
+    async with recording(scene, wanted) as subject:
         await scene.terminate(subject)
         await subject.go_on()
         subject.go_on = scene.start_reconciler

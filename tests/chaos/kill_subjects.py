@@ -14,9 +14,13 @@ from system.lost_workflows import is_known
 from system.public_api import Json, new_transfer
 from system.running_system import RunningSystem
 from temporalio.client import Client, WorkflowHandle
-from transfer_contract.batches import batch_of
-from transfer_contract.identity import transfer_id_from_key
-from transfer_contract.names import RECONCILE_TRANSFERS, TaskQueue, finisher_id, workflow_id
+from transfer_contract.batches import batch_of, transfer_id_in
+from transfer_contract.identity import batch_id_from_key, transfer_id_from_key
+from transfer_contract.names import RECONCILE_TRANSFERS, TaskQueue, batch_workflow_id, finisher_id, workflow_id
+from workflow_handler.policies import Reconciling
+
+IN_A_BATCH: Final = 20
+"""Transfers."""
 
 _PATIENCE_SECONDS: Final = 60
 _LOOK_SECONDS: Final = 0.1
@@ -47,13 +51,25 @@ class Subject:
         return batch_of(self.transfer_id) or ""
 
     @property
+    def workflow_id(self) -> str:
+        return workflow_id(self.transfer_id)
+
+    @property
     def transfer_ids(self) -> list[str]:
         return [self.transfer_id]
 
     @property
+    def source(self) -> str:
+        return str(self._asked["source_account"])
+
+    @property
     def destination(self) -> str:
         """Nobody else's transfer goes there."""
-        return str(self.body.get("destination_account", self.body.get("id")))
+        return str(self._asked.get("destination_account", self._asked.get("id")))
+
+    @property
+    def _asked(self) -> Json:
+        return self.body
 
     async def post(self) -> httpx.Response:
         response = await self._answer("POST", self.path, json=self.body, key=self.key)
@@ -94,6 +110,29 @@ class Subject:
             await asyncio.sleep(_AGAIN_SECONDS)
 
 
+@dataclass
+class BatchSubject(Subject):
+    """A batch, looked at by its first transfer."""
+
+    @property
+    def workflow_id(self) -> str:
+        return batch_workflow_id(self.batch_id)
+
+    @property
+    def transfer_ids(self) -> list[str]:
+        return [transfer_id_in(self.batch_id, position) for position in range(1, IN_A_BATCH + 1)]
+
+    @property
+    def _asked(self) -> Json:
+        return dict(self.body["transfers"][0])
+
+    async def read(self) -> httpx.Response:
+        """Its first transfer, once all of them are final; the batch until then."""
+        batch = await self._answer("GET", f"/transfer-batches/{self.batch_id}")
+        assert batch.status_code == 200, batch.text
+        return await super().read() if batch.json()["status"] == "finished" else batch
+
+
 class Scene:
     """A running system on which subjects are brought into their states."""
 
@@ -118,16 +157,40 @@ class Scene:
             key=key,
         )
 
+    async def batch(self, first: Mapping[str, str], *, undone: int = 1) -> BatchSubject:
+        """Its first transfer has these fields. Where that ends `compensated`, so many do; all others complete."""
+        source, destination = await self.system.api.open_pair()
+        key = str(uuid4())
+        others = [new_transfer(source, destination)] * (IN_A_BATCH - 1)
+        moved = IN_A_BATCH - undone
+        return BatchSubject(
+            self.system.api.http,
+            transfer_id_in(batch_id_from_key(key), 1),
+            {"transfers": [new_transfer(source, destination, **first), *others]},
+            {
+                "completed": {source: (f"{100 - IN_A_BATCH}.00", "0.00"), destination: (f"{IN_A_BATCH}.00", "0.00")},
+                "compensated": {source: (f"{100 - moved}.00", "0.00"), destination: (f"{moved}.00", "0.00")},
+            },
+            path="/transfer-batches",
+            key=key,
+        )
+
     async def start_reconciler(self) -> WorkflowHandle[Any, Any]:
-        """By hand; the schedule's runs are paused, so that nobody else takes a transfer over."""
+        """By hand; the schedule's runs are paused, so that nobody else takes a transfer over.
+
+        Nothing is too young for it: a batch is found by its rows only.
+        """
         return await self.temporal.start_workflow(
-            RECONCILE_TRANSFERS, id=f"reconcile-{uuid4()}", task_queue=TaskQueue.TRANSFERS
+            RECONCILE_TRANSFERS,
+            Reconciling(grace_seconds=0),
+            id=f"reconcile-{uuid4()}",
+            task_queue=TaskQueue.TRANSFERS,
         )
 
     async def terminate(self, subject: Subject) -> None:
         """Returns when a search can see it."""
-        await self.temporal.get_workflow_handle(workflow_id(subject.transfer_id)).terminate("by the test")
-        query = f"WorkflowId = '{workflow_id(subject.transfer_id)}' AND ExecutionStatus = 'Terminated'"
+        await self.temporal.get_workflow_handle(subject.workflow_id).terminate("by the test")
+        query = f"WorkflowId = '{subject.workflow_id}' AND ExecutionStatus = 'Terminated'"
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while (await self.temporal.count_workflows(query)).count == 0:  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_SECONDS)
