@@ -19,13 +19,13 @@ QUEUE = "a-batch-of-its-own"
 
 @workflow.defn(name=TRANSFER_BATCH)
 class StandInBatch:
-    """Puts its first transfers' money back, until it succeeds."""
+    """Puts some transfers' money back, until it succeeds."""
 
     @workflow.run
-    async def run(self, last: int) -> None:
+    async def run(self, ranges: str) -> None:
         await workflow.execute_activity(
             "put_back",
-            activity_id=f"withdraw_compensation:1-{last}:4",
+            activity_id=f"withdraw_compensation:{ranges}:4",
             task_queue=QUEUE,
             start_to_close_timeout=timedelta(seconds=30),
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=20), backoff_coefficient=1),
@@ -43,7 +43,7 @@ class PutBack:
 
 @asynccontextmanager
 async def carried(
-    client: Client, transfer: TransferRequest, put_back: PutBack, *, last: int = 2
+    client: Client, transfer: TransferRequest, put_back: PutBack, *, ranges: str = "1-2"
 ) -> AsyncIterator[WorkflowHandle[Any, Any]]:
     worker = Worker(
         client,
@@ -55,4 +55,4 @@ async def carried(
     async with worker:
         batch_id = batch_of(transfer.transfer_id)
         assert batch_id is not None
-        yield await client.start_workflow(TRANSFER_BATCH, last, id=batch_workflow_id(batch_id), task_queue=QUEUE)
+        yield await client.start_workflow(TRANSFER_BATCH, ranges, id=batch_workflow_id(batch_id), task_queue=QUEUE)

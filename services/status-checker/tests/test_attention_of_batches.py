@@ -40,6 +40,22 @@ async def test_a_parked_step_of_a_batch_is_told_of_the_transfers_that_it_is_abou
         await batch.result()
 
 
+async def test_a_transfer_between_those_that_a_parked_step_is_about_is_not_parked(
+    observing: Observing, client: Client, transfer: TransferRequest, databases: Databases
+) -> None:
+    between, behind = (
+        transfer.model_copy(update={"transfer_id": transfer_id_in(batch_of(transfer.transfer_id) or "", position)})
+        for position in (3, 4)
+    )
+    for other in (between, behind):
+        databases.put(other, applied(Step.WITHDRAW, 0))
+    async with carried(client, transfer, PutBack(), ranges="2-2,4-5") as batch:
+        await observing.until_item(behind, AttentionKind.PARKED)
+        assert await observing.items_of(between) == []
+        assert (await observing.attention()).counts == {AttentionKind.PARKED: 2}
+        await batch.terminate()
+
+
 async def test_a_failing_batch_is_found_however_many_older_transfers_are_on_their_way(
     observing: Observing, client: Client, transfer: TransferRequest, databases: Databases
 ) -> None:
@@ -56,7 +72,7 @@ async def test_what_a_batch_keeps_failing_is_counted_beyond_what_is_examined(
     for position in range(3, EXAMINED + 30):
         other = transfer_id_in(batch_of(transfer.transfer_id) or "", position)
         databases.put(transfer.model_copy(update={"transfer_id": other}), applied(Step.WITHDRAW, 0))
-    async with carried(client, transfer, PutBack(), last=EXAMINED + 20) as batch:
+    async with carried(client, transfer, PutBack(), ranges=f"1-{EXAMINED + 20}") as batch:
         await observing.until_item(transfer, AttentionKind.PARKED)
         told = await observing.attention()
         assert told.counts[AttentionKind.PARKED] == EXAMINED + 19

@@ -11,7 +11,7 @@ from service_runtime.carrying import carries
 from service_runtime.temporal import ask_temporal, describe_workflow
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription
-from transfer_contract.batches import position_of
+from transfer_contract.batches import Ranges, position_of
 from transfer_contract.names import TaskQueue, batch_finisher_id, batch_workflow_id
 from transfer_contract.steps import Compensation, Decision, Step, StepRow
 from transfer_contract.transfers import StepName, StepStatus
@@ -22,7 +22,7 @@ from status_checker.timeline import OpenStep, Timeline, error_of, next_attempt_a
 FRESH_SECONDS: Final = 0.3
 """All transfers of a batch, and all who look at them, share one description for so long."""
 
-_ACTIVITY_ID: Final = re.compile(r"(?P<name>\w+):(?P<first>[0-9]+)-(?P<last>[0-9]+):[0-9]+")
+_ACTIVITY_ID: Final = re.compile(r"(?P<name>\w+):(?P<ranges>[0-9]+-[0-9]+(,[0-9]+-[0-9]+)*):[0-9]+")
 _NAMES: Final[Mapping[str, StepName]] = {name.value: name for name in (*Step, *Compensation)}
 _IN_LEDGER: Final = (Step.RECORD, Compensation.RECORD)
 _FORWARD: Final = tuple(Step)
@@ -30,11 +30,13 @@ _FORWARD: Final = tuple(Step)
 
 @dataclass(frozen=True)
 class OpenChunk:
-    """A step that the batch waits for, of transfers between two positions."""
+    """A step that the batch waits for, of the transfers at these positions; of a list with many gaps, in them too."""
 
     step: OpenStep
-    first: int
-    last: int
+    positions: Ranges
+
+    def is_about(self, position: int) -> bool:
+        return any(first <= position <= last for first, last in self.positions)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,13 @@ class BatchRun:
 
     def timeline_of(self, transfer_id: str, rows: Mapping[Step, StepRow]) -> Timeline:
         """The steps that the batch waits for on behalf of this transfer, as far as its rows let it be one of them."""
-        steps = self.steps_around(transfer_id)
+        steps = self.steps_of(transfer_id)
         forward = [step for step in steps if isinstance(step.view.name, Step) and _is_next(step.view.name, rows)]
         return Timeline(open=tuple(forward or [step for step in steps if isinstance(step.view.name, Compensation)]))
 
-    def steps_around(self, transfer_id: str) -> list[OpenStep]:
-        """Those of lists that begin before the transfer and end behind it."""
-        position = position_of(transfer_id)
-        return [chunk.step for chunk in self.open if chunk.first <= position <= chunk.last]
+    def steps_of(self, transfer_id: str) -> list[OpenStep]:
+        """Those of the lists that it is in."""
+        return [chunk.step for chunk in self.open if chunk.is_about(position_of(transfer_id))]
 
 
 class BatchRuns:
@@ -105,7 +106,12 @@ def _open_chunk(pending: PendingActivityInfo) -> OpenChunk | None:
         started_at=pending.scheduled_time.ToDatetime(UTC),
     )
     queue = TaskQueue.LEDGER if name in _IN_LEDGER else TaskQueue.ACCOUNTS
-    return OpenChunk(OpenStep(view, queue), int(match["first"]), int(match["last"]))
+    return OpenChunk(OpenStep(view, queue), _ranges(match["ranges"]))
+
+
+def _ranges(text: str) -> Ranges:
+    spans = (each.split("-") for each in text.split(","))
+    return tuple((int(first), int(last)) for first, last in spans)
 
 
 def _is_next(step: Step, rows: Mapping[Step, StepRow]) -> bool:

@@ -97,7 +97,7 @@ class Carriers:
         run = await self._batches[workflow]
         if run is None or not is_open(run):
             return None
-        timeline = Timeline(open=tuple(read_batch_run(run).steps_around(transfer_id)))
+        timeline = Timeline(open=tuple(read_batch_run(run).steps_of(transfer_id)))
         return await self._open_carrier(run, timeline, is_finisher=is_finisher)
 
     async def _carrier(self, workflow: str, *, is_finisher: bool) -> Carrier | None:

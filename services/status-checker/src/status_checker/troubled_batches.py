@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from service_runtime.internal_client import InternalClient, Query
-from transfer_contract.batches import Batch, position_of
+from transfer_contract.batches import Batch, Ranges, position_of, positions_in
 from transfer_contract.http import Page, TransferRows
 
 from status_checker.batch_runs import BatchRuns
@@ -20,10 +20,9 @@ PAGE_SIZE: Final = 1000
 
 @dataclass(frozen=True)
 class Span:
-    """The transfers of a batch between two positions. `is_parked`: a step keeps failing for some of them."""
+    """The transfers of a batch at these positions. `is_parked`: a step keeps failing for some of them."""
 
-    first: int
-    last: int
+    positions: Ranges
     is_parked: bool
 
 
@@ -55,13 +54,13 @@ class TroubledBatches:
     async def _spans(self, batch: Batch) -> list[Span]:
         run = await self._runs.carrying(batch.batch_id)
         if run is None:
-            return [Span(1, batch.total, is_parked=False)]
-        return [Span(chunk.first, chunk.last, is_parked=True) for chunk in run.open if chunk.step.is_parked]
+            return [Span(((1, batch.total),), is_parked=False)]
+        return [Span(chunk.positions, is_parked=True) for chunk in run.open if chunk.step.is_parked]
 
     async def _not_final(self, batch_id: str, span: Span) -> Iterator[str]:
         """In their order, a page of them."""
-        query: Query = {"final": "false", "after": span.first - 1, "limit": PAGE_SIZE}
+        query: Query = {"final": "false", "after": span.positions[0][0] - 1, "limit": PAGE_SIZE}
         path = f"/transfer-batches/{batch_id}/transfers"
         page = await self._account_api.get(path, Page[TransferRows], query=query)
-        ids = (known.transfer.transfer_id for known in page.items)
-        return (transfer_id for transfer_id in ids if position_of(transfer_id) <= span.last)
+        ids, wanted = (known.transfer.transfer_id for known in page.items), {*positions_in(span.positions)}
+        return (transfer_id for transfer_id in ids if position_of(transfer_id) in wanted)

@@ -26,6 +26,9 @@ from workflow_handler.policies import Timings, forward_many, unlimited_many
 
 Undos = tuple[Undo, ...]
 
+RANGES_TOLD: Final = 20
+"""In an activity's id, which has room for some more; where a list has more, its first and last position are."""
+
 
 @dataclass(frozen=True)
 class Tries:
@@ -71,7 +74,13 @@ class BatchSteps:
         return await workflow.execute_activity_method(method, self._batch_id, **options)
 
     def _activity_id(self, name: str, positions: Ranges) -> str:
-        return f"{name}:{positions[0][0]}-{positions[-1][1]}:{next(self._numbers)}"
+        return f"{name}:{told(positions)}:{next(self._numbers)}"
+
+
+def told(positions: Ranges) -> str:
+    """As an activity's id says which they are."""
+    ranges = positions if len(positions) <= RANGES_TOLD else ((positions[0][0], positions[-1][1]),)
+    return ",".join(f"{first}-{last}" for first, last in ranges)
 
 
 def only(undo: Undos, positions: Ranges) -> Undos:
