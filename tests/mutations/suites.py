@@ -17,10 +17,18 @@ SUITES: Final = {
     ),
     "traces": ("tests/integration/test_traces.py",),
     "runs": ("tests/integration/test_traces_of_several_runs.py",),
+    "batches": ("tests/saga/test_batches.py",),
+    "lost_batches": ("tests/saga/test_batch_reconciler.py",),
+    "lists": (
+        "services/account-worker/tests/test_account_batches.py",
+        "services/ledger-worker/tests/test_ledger_batches.py",
+    ),
 }
 """What pytest runs, by name. participants: races and random histories on real databases, against oracles. model: what
 the protocol's model says of every cell of the rules' table. traces, runs: one run of a transfer, and what comes after
-it, on the product's own workers, real Temporal and real databases, judged by their rows and sums.
+it, on the product's own workers, real Temporal and real databases, judged by their rows and sums. batches,
+lost_batches: whole batches on real Temporal, carried or finished, judged by the rows and sums of participants in
+memory. lists: a batch's order and its steps on real databases.
 """
 
 
