@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
@@ -21,15 +22,19 @@ from workflow_handler.transfer_batch import TransferBatch
 
 Handle = WorkflowHandle[TransferBatch, Batch]
 
+PATIENT: Final = Batching(timings=replace(QUICK, start_to_close_seconds=20), chunk=4, at_once=2)
+"""No attempt times out, also on a busy machine; a test that wants it says `let_attempts_time_out`."""
+
 
 @dataclass
 class BatchHarness:
     client: Client
     fake: FakeBatch = field(default_factory=FakeBatch)
     batch: Batch | None = None
-    batching: Batching = field(
-        default_factory=lambda: Batching(timings=replace(QUICK, start_to_close_seconds=1), chunk=4, at_once=2)
-    )
+    batching: Batching = PATIENT
+
+    def let_attempts_time_out(self) -> None:
+        self.batching = replace(self.batching, timings=replace(QUICK, start_to_close_seconds=1))
 
     async def start(self, total: int) -> Handle:
         self.store(total)

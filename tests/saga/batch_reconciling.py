@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import uuid4
 
 from fastapi import FastAPI
 from live_server import live_server
 from prometheus_client import CollectorRegistry
-from saga.batch_harness import BatchHarness, Handle
-from saga.harness import QUICK
+from saga.batch_harness import BatchHarness
 from saga.reconciling import AT_ONCE
 from service_runtime.app import create_app
 from service_runtime.internal_client import InternalClient
@@ -45,11 +44,6 @@ class BatchReconciler(BatchHarness):
             workflows=[TransferBatch, FinishBatch, ReconcileTransfers],
             activities=[self.searching.find_abandoned_transfers],
         )
-
-    async def start(self, total: int) -> Handle:
-        """What waits in a step is waited for."""
-        self.batching = replace(self.batching, timings=replace(QUICK, start_to_close_seconds=20))
-        return await super().start(total)
 
     async def reconcile(self, settings: Reconciling = AT_ONCE) -> ReconciliationReport:
         return await self.client.execute_workflow(

@@ -71,6 +71,7 @@ async def test_a_transfer_that_fails_twice_completes(batch: BatchHarness, step: 
 async def test_a_list_whose_attempts_are_used_up_before_applying_is_undone_in_full(
     batch: BatchHarness, step: Step, fault: Fault
 ) -> None:
+    batch.let_attempts_time_out()
     batch.fake.plan(step, fault)
     assert await batch.run(4) == [COMPENSATED] * 4
     assert len([name for name, _ in batch.fake.calls if name is step]) == 3
@@ -78,6 +79,7 @@ async def test_a_list_whose_attempts_are_used_up_before_applying_is_undone_in_fu
 
 @pytest.mark.parametrize("step", FORWARD)
 async def test_a_list_whose_answers_are_lost_ends_as_its_rows_say(batch: BatchHarness, step: Step) -> None:
+    batch.let_attempts_time_out()
     batch.fake.plan(step, Fault.TIMES_OUT_AFTER_APPLYING)
     ends = COMPLETED if step is Step.RECORD else COMPENSATED
     assert await batch.run(4) == [ends] * 4
@@ -85,6 +87,7 @@ async def test_a_list_whose_answers_are_lost_ends_as_its_rows_say(batch: BatchHa
 
 async def test_behind_a_lost_answer_of_the_ledger_each_transfer_goes_its_own_way(batch: BatchHarness) -> None:
     """Some are past the point of no return and some were refused: one barrier for all, one way for each."""
+    batch.let_attempts_time_out()
     batch.fake.plan(Step.RECORD, Fault.TIMES_OUT_AFTER_APPLYING)
     batch.fake.plan_for(2, Step.RECORD, Fault.REFUSED)
     assert await batch.run(4) == [COMPLETED, COMPENSATED, COMPLETED, COMPLETED]

@@ -220,7 +220,7 @@ def test_a_deadlock_with_a_stranger_never_reaches_the_caller(
         stranger.commit()
         assert waiting.result().decision is Decision.APPLIED
     assert money_of(bob) == (0, 100)
-    assert [log["event"] for log in conflicts] == ["transaction conflict, doing it again"]
+    assert {log["event"] for log in conflicts} == {"transaction conflict, doing it again"}
 
 
 def test_a_serialization_failure_is_done_again(engine: Engine, open_account: OpenAccount) -> None:
