@@ -65,7 +65,7 @@ class BatchHarness:
 
     def ends(self) -> list[str | None]:
         statuses = self.fake.statuses(self.fake.total)
-        assert None not in statuses
+        assert None not in statuses, f"the batch is at its end, and its transfers are not: {statuses}"
         self.fake.check_money()
         return statuses
 

@@ -81,8 +81,9 @@ class FakeBatch(AccountBatchActivities, LedgerBatchActivities):
         completed = sum(
             row.decision is Decision.APPLIED for (_, step), row in self.rows.items() if step is Step.RELEASE
         )
-        assert self.in_transit == self.held == 0
-        assert self.received == self.recorded == completed * AMOUNT
+        moved = {"in transit": self.in_transit, "held": self.held, "received": self.received, "recorded": self.recorded}
+        right = {"in transit": 0, "held": 0, "received": completed * AMOUNT, "recorded": completed * AMOUNT}
+        assert moved == right, f"{moved} instead of {right}"
 
     @activity.defn(name="withdraw_many", no_thread_cancel_exception=True)
     def withdraw_many(self, items: BatchItems) -> Decisions:
