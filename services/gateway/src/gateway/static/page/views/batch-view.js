@@ -30,7 +30,7 @@ export function batchView({ batch }, sending) {
 
 function buttonText({ check, isUnderWay }) {
   if (isUnderWay) return "Sending…";
-  return check ? `Send ${count(check.total)}` : "Send";
+  return check ? `Send ${count(check.total)}` : "Send all";
 }
 
 function previewOf({ file, check, problem }) {
