@@ -25,7 +25,7 @@ WORLDS: Final[Mapping[str, Callable[[Path], AbstractAsyncContextManager[World]]]
     "compose": compose_world,
 }
 
-_SMOKE: Final = Plan(rounds=1, seconds=5, loads=(50,), lanes=("floor", "saga", "post", "sample"))
+_SMOKE: Final = Plan(rounds=1, seconds=5, loads=(20,), lanes=("floor", "saga", "post", "sample"))
 _BATCHES: Final = 3
 """Of a smoke's round."""
 _AGAIN: Final = 3
@@ -42,11 +42,11 @@ class Output:
 
 def main() -> str | int:
     parser = argparse.ArgumentParser(prog="make benchmark", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=8, help="of each window")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=4, help="of each window")
     parser.add_argument("--worlds", nargs="*", default=[*WORLDS], choices=WORLDS)
     parser.add_argument("--lanes", nargs="*", default=LANES, choices=LANES)
-    parser.add_argument("--loads", nargs="*", type=int, default=[1, 8, 50], help="transfers at once")
+    parser.add_argument("--loads", nargs="*", type=int, default=[1, 8, 20], help="transfers at once")
     parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder for the results")
     parser.add_argument("--record", action="store_true", help="and into docs/performance.md, for a quiet machine")
     parser.add_argument("--bulk", action="store_true", help="batches instead, and a single transfer beside them")

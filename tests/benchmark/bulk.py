@@ -55,7 +55,7 @@ async def _beside(world: World) -> Beside:
 
     async def p95_ms(pairs: Pairs) -> float:
         single = lanes.post(world.gateway, pairs)
-        window = await measure(single, at_once=1, seconds=_BESIDE_SECONDS, settle_seconds=1, pids=world.pids)
+        window = await measure(single, at_once=1, seconds=_BESIDE_SECONDS, pids=world.pids)
         return window.p95_ms
 
     middle = len(world.pairs) // 2

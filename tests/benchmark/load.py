@@ -35,8 +35,12 @@ class Window:
         return sum(self.cpu_ms.values())
 
 
-async def measure(transfer: Transfer, *, at_once: int, seconds: float, settle_seconds: float, pids: Pids) -> Window:
-    """Runs for both times; only the transfers that end in the second one count, `ENOUGH` at least."""
+async def measure(transfer: Transfer, *, at_once: int, seconds: float, pids: Pids) -> Window:
+    """Of the transfers that end in this time, `ENOUGH` at least.
+
+    It begins when each of the first ones has been followed by another: they begin all at the same step, so that at
+    first none end, and the fewer the slower they are.
+    """
     durations: list[float] = []
     stopping = asyncio.Event()
 
@@ -50,17 +54,22 @@ async def measure(transfer: Transfer, *, at_once: int, seconds: float, settle_se
     async with asyncio.TaskGroup() as group:
         for number in range(at_once):
             group.create_task(one_after_the_other(number))
-        await asyncio.sleep(settle_seconds)
+        await _until(lambda: len(durations) >= at_once, pause=0.05)
         durations.clear()
         began, cpu, busy = time.perf_counter(), cpu_seconds(pids), machine_busy_seconds()
         await asyncio.sleep(seconds)
-        while len(durations) < ENOUGH:  # noqa: ASYNC110 - a poll a second disturbs less than a condition a transfer
-            await asyncio.sleep(1)
+        await _until(lambda: len(durations) >= ENOUGH, pause=1)
         used = {name: after - cpu[name] for name, after in cpu_seconds(pids).items()}
         took, ended = time.perf_counter() - began, [*durations]
         others = max(0.0, machine_busy_seconds() - busy - sum(used.values())) / took
         stopping.set()
     return _window(at_once, ended, took, used, others)
+
+
+async def _until(condition: Callable[[], bool], *, pause: float) -> None:
+    """A look now and then disturbs less than a condition that each transfer fulfils."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(pause)
 
 
 async def run_all(transfer: Transfer, count: int, *, at_once: int) -> None:

@@ -30,5 +30,5 @@ async def measure_memory(world: EmbeddedWorld, *, seconds: float, at_once: int) 
             await asyncio.sleep(_PAGE_SECONDS)
 
     async with beside(look(), read_the_list()):
-        window = await measure(world.lanes["post"], at_once=at_once, seconds=seconds, settle_seconds=0, pids=world.pids)
+        window = await measure(world.lanes["post"], at_once=at_once, seconds=seconds, pids=world.pids)
     return Memory(seconds=window.transfers / window.per_second, transfers=window.transfers, mib=mib)

@@ -23,13 +23,7 @@ async def run_rounds(world: World, plan: Plan, *, found: Results, say: Callable[
     for number in range(plan.rounds):
         for load in plan.loads:
             for lane in _turned([lane for lane in plan.lanes if lane in world.lanes], by=number):
-                window = await measure(
-                    world.lanes[lane],
-                    at_once=load,
-                    seconds=plan.seconds,
-                    settle_seconds=plan.seconds / 4,
-                    pids=world.pids,
-                )
+                window = await measure(world.lanes[lane], at_once=load, seconds=plan.seconds, pids=world.pids)
                 found.measured.append(Measured(number, lane, window))
                 say(f"{number + 1}/{plan.rounds} {_line(lane, window)}")
 
