@@ -16,7 +16,7 @@ async def test_every_lane_runs_on_containers_and_each_ones_processor_time_is_see
     try:
         async with compose_world(tmp_path) as world:
             for lane in ("floor", "saga", "post"):
-                window = await measure(world.lanes[lane], at_once=4, seconds=2, settle_seconds=1, pids=world.pids)
+                window = await measure(world.lanes[lane], at_once=4, seconds=2, pids=world.pids)
                 workers = ("workflow-worker", "account-worker", "ledger-worker")
                 if lane == "floor":
                     workers = ("floor transfers", "floor accounts", "floor ledger")
