@@ -23,6 +23,7 @@ class Window:
     at_once: int
     transfers: int
     per_second: float
+    """By how long each takes (Little's law). They come in waves: a count depends on where in one the window begins."""
     p50_ms: float
     p95_ms: float
     cpu_ms: dict[str, float]
@@ -86,14 +87,14 @@ async def run_all(transfer: Transfer, count: int, *, at_once: int) -> None:
 
 
 def _window(at_once: int, durations: list[float], seconds: float, used: dict[str, float], others: float) -> Window:
-    count = len(durations)
+    per_second = at_once / statistics.mean(durations)
     cuts = statistics.quantiles(durations, n=20, method="inclusive")
     return Window(
         at_once=at_once,
-        transfers=count,
-        per_second=count / seconds,
+        transfers=len(durations),
+        per_second=per_second,
         p50_ms=statistics.median(durations) * 1000,
         p95_ms=cuts[18] * 1000,
-        cpu_ms={name: spent * 1000 / count for name, spent in used.items()},
+        cpu_ms={name: spent * 1000 / (per_second * seconds) for name, spent in used.items()},
         others_cpu=others,
     )
