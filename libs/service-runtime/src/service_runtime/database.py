@@ -35,7 +35,7 @@ BY_KEY: Final = (
 """For connections that run steps: what a step needs it finds by key, one row or ten thousand, however large the tables.
 
 Left to itself the planner reads a whole table for a list, as long as it believes the table small: it was, when it was
-looked at last. Measured with 30,000 transfers: 58 ms instead of 6 for a step's snapshot of 1,000.
+looked at last. Measured behind 30,000 transfers: four steps of a chunk took it 0.30 ms a transfer, and so 0.23.
 """
 
 
