@@ -24,8 +24,8 @@ READINESS_SECONDS = 1
 """All checks together: they run side by side, and one that takes longer doesn't hold."""
 
 KEEP_ALIVE_SECONDS = 30
-"""An idle connection is the client's to close (httpx does after 5 s): one that is closed while a request is on its way
-would lose that request. uvicorn's own 5 s meets httpx's head on."""
+"""An idle connection is the client's to close (`InternalClient` does after 5 s): closed here while a request is on its
+way, it would lose that request."""
 
 SHUTDOWN_SECONDS = 5
 """How long a clean stop waits for open requests; a client whose request is cut repeats it."""
@@ -75,9 +75,11 @@ async def _holds(check: ReadinessCheck) -> bool:
         return False
 
 
-def http_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+def http_config(app: FastAPI, settings: ServiceSettings, *, bounded: bool = False) -> uvicorn.Config:
+    """`bounded` is for a server that strangers may call: h11 refuses long headers, and takes longer for it."""
     return uvicorn.Config(
         app,
+        http="h11" if bounded else "httptools",
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -94,8 +96,8 @@ class _CleanlyStoppingServer(uvicorn.Server):
     Tells the app's streams first: they never end by themselves, and would be waited for.
     """
 
-    def __init__(self, app: FastAPI, settings: ServiceSettings) -> None:
-        super().__init__(http_config(app, settings))
+    def __init__(self, app: FastAPI, settings: ServiceSettings, *, bounded: bool) -> None:
+        super().__init__(http_config(app, settings, bounded=bounded))
         self._stopping: asyncio.Event = app.state.stopping
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -109,10 +111,10 @@ class _CleanlyStoppingServer(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
+def http_server(app: FastAPI, settings: ServiceSettings, *, bounded: bool = False) -> uvicorn.Server:
     """Its `serve()` ends at SIGTERM or SIGINT, and raises SystemExit where it can't have the port."""
     collect_seldom()
-    return _CleanlyStoppingServer(app, settings)
+    return _CleanlyStoppingServer(app, settings, bounded=bounded)
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from psycopg.errors import DeadlockDetected, ReadOnlySqlTransaction, SerializationFailure
+from pydantic_core import to_json
 from sqlalchemy import Connection, Engine, Row, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -31,6 +32,7 @@ STATEMENT_TIMEOUT: Final = "30s"
 
 BY_KEY: Final = (
     " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    " -c jit=off"
 )
 """For connections that run steps: what a step needs it finds by key, one row or ten thousand, however large the tables.
 
@@ -42,7 +44,8 @@ looked at last. Measured behind 30,000 transfers: four steps of a chunk took it 
 class Statement:
     """SQL that PostgreSQL gets as it stands, with `%(name)s` for its parameters.
 
-    For the steps: as SQLAlchemy's expressions their statements took twice the processor time (measured).
+    For the steps: as SQLAlchemy's expressions their statements took twice the processor time (measured). A list goes
+    as JSON, whatever is in it: psycopg writes an array in Python, value by value.
     """
 
     def __init__(self, sql: str) -> None:
@@ -50,7 +53,10 @@ class Statement:
 
     def run(self, connection: Connection, **parameters: object) -> Sequence[Row[*tuple[Any, ...]]]:
         """Its rows, none where it answers none."""
-        result = connection.exec_driver_sql(self._sql, parameters)
+        given = {
+            name: to_json(value).decode() if isinstance(value, list) else value for name, value in parameters.items()
+        }
+        result = connection.exec_driver_sql(self._sql, given)
         return result.all() if result.returns_rows else []
 
 

@@ -89,7 +89,7 @@ class BatchOrder(Payload):
 
     def orders(self) -> Iterator[TransferOrder]:
         for position, item in enumerate(self.transfers, start=1):
-            yield TransferOrder(transfer_id=transfer_id_in(self.batch_id, position), **dict(item))
+            yield TransferOrder(transfer_id=transfer_id_in(self.batch_id, position), **vars(item))
 
 
 class Batch(Payload):

@@ -82,8 +82,8 @@ def store_batch(connection: Connection, order: BatchOrder) -> BatchStored | None
         return _stored_before(connection, order)
     with connection.connection.cursor() as cursor, cursor.copy(_COPY) as copy:  # type: ignore[attr-defined] # psycopg's
         for transfer in order.orders():
-            asked = dict(transfer)
-            copy.write_row((asked.pop("transfer_id"), transfer.fingerprint, *asked.values(), batch.created_at))
+            transfer_id, *asked = vars(transfer).values()
+            copy.write_row((transfer_id, transfer.fingerprint, *asked, batch.created_at))
     return BatchStored(**dict(_progress(connection, batch)), replayed=False)
 
 

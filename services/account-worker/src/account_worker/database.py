@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
 from service_runtime.database import Statement
 from sqlalchemy import Connection
 from transfer_contract.steps import Decision, Step, StepRow
@@ -24,7 +23,8 @@ _STORE_AND_LOCK = Statement("""
 """Stores the ones that are new and locks the others as they are: DO UPDATE locks a row even where it updates none."""
 
 _LOCK = Statement("""
-    SELECT FROM unnest(%(transfer_ids)s::text[]) AS asked (transfer_id) JOIN transfers USING (transfer_id)
+    SELECT FROM json_array_elements_text(%(transfer_ids)s::json) AS asked (transfer_id)
+    JOIN transfers USING (transfer_id)
     ORDER BY transfer_id FOR UPDATE OF transfers
 """)
 """A join and no `= ANY`, here as in the others: that may compare each id of a list with every row of the table."""
@@ -34,7 +34,7 @@ _LOAD = Statement("""
            amount_minor, currency, final_status IS NOT NULL, step, decision,
            CASE WHEN step = %(step)s
                 THEN json_build_object('forward', forward, 'compensation', compensation, 'failure', failure) END
-    FROM unnest(%(transfer_ids)s::text[]) AS asked (transfer_id)
+    FROM json_array_elements_text(%(transfer_ids)s::json) AS asked (transfer_id)
     LEFT JOIN transfers USING (transfer_id)
     LEFT JOIN decisions USING (transfer_id)
 """)
@@ -42,7 +42,7 @@ _LOAD = Statement("""
 
 _LOCK_ACCOUNTS = Statement("""
     SELECT id, currency, balance_minor, held_minor, status = 'open', kind = 'treasury'
-    FROM unnest(%(account_ids)s::text[]) AS asked (id) JOIN accounts USING (id)
+    FROM json_array_elements_text(%(account_ids)s::json) AS asked (id) JOIN accounts USING (id)
     ORDER BY id FOR UPDATE OF accounts
 """)
 
@@ -75,8 +75,8 @@ Who waits for an end is told of it by the commit (`endings`): of a batch's chunk
 
 def store_and_lock_transfers(connection: Connection, requests: Iterable[TransferRequest]) -> None:
     """The first row of a transfer, tombstone included, stores the whole request and its fingerprint (rule 3)."""
-    rows = [request.model_dump() | {"fingerprint": request.fingerprint} for request in requests]
-    _STORE_AND_LOCK.run(connection, transfers=to_json(rows).decode())
+    rows = [vars(request) | {"fingerprint": request.fingerprint} for request in requests]
+    _STORE_AND_LOCK.run(connection, transfers=rows)
 
 
 def lock_transfers(connection: Connection, transfer_ids: Collection[str]) -> None:
@@ -125,7 +125,7 @@ def write_changes(connection: Connection, books: Books) -> None:
         for account in books.moved_accounts
     ]
     changes = {"decisions": _alike_rows(books.written_rows), "accounts": moved, "ends": _alike_ends(books)}
-    _WRITE.run(connection, **{name: to_json(rows).decode() for name, rows in changes.items()})
+    _WRITE.run(connection, **changes)
 
 
 def _alike_rows(rows: Sequence[StepRow]) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def main() -> None:
 
 async def serve_api(settings: Settings) -> None:
     async with Downstream(settings) as downstream:
-        await http_server(create_gateway(downstream, settings), settings).serve()
+        await http_server(create_gateway(downstream, settings), settings, bounded=True).serve()
 
 
 def create_gateway(downstream: Downstream, settings: Settings) -> FastAPI:

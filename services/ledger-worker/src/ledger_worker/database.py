@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
 from service_runtime.database import Statement
 from sqlalchemy import Connection
 from transfer_contract.steps import Step, StepRow
@@ -26,7 +25,7 @@ _STORE_AND_LOCK_TRANSFERS = Statement("""
 _OPEN_AND_LOCK_ACCOUNTS = Statement("""
     WITH undecided AS (
         SELECT source_account, destination_account
-        FROM unnest(%(transfer_ids)s::text[]) AS asked (transfer_id) JOIN transfers USING (transfer_id)
+        FROM json_array_elements_text(%(transfer_ids)s::json) AS asked (transfer_id) JOIN transfers USING (transfer_id)
         WHERE NOT EXISTS (SELECT FROM decisions WHERE decisions.transfer_id = transfers.transfer_id)
     )
     INSERT INTO ledger_accounts (id)
@@ -41,13 +40,13 @@ A join and no `= ANY`, here as in the others: that may compare each id of a list
 _LOAD = Statement("""
     SELECT CAST(statement_timestamp() AS text), transfers.transfer_id, source_account, destination_account,
            amount_minor, currency, scenario, decision, forward, compensation
-    FROM unnest(%(transfer_ids)s::text[]) AS asked (transfer_id)
+    FROM json_array_elements_text(%(transfer_ids)s::json) AS asked (transfer_id)
     JOIN transfers USING (transfer_id) LEFT JOIN decisions USING (transfer_id)
 """)
 
 _LOAD_ACCOUNTS = Statement("""
     SELECT id, currency, balance_minor
-    FROM unnest(%(account_ids)s::text[]) AS asked (id) JOIN ledger_accounts USING (id)
+    FROM json_array_elements_text(%(account_ids)s::json) AS asked (id) JOIN ledger_accounts USING (id)
 """)
 
 _WRITE = Statement("""
@@ -71,8 +70,8 @@ _WRITE = Statement("""
 
 def store_and_lock_transfers(connection: Connection, requests: Collection[TransferRequest]) -> None:
     """The first row of a transfer, tombstone included, stores the whole request and its fingerprint (rule 3)."""
-    rows = [dict(request) | {"fingerprint": request.fingerprint} for request in requests]
-    _STORE_AND_LOCK_TRANSFERS.run(connection, transfers=to_json(rows).decode())
+    rows = [vars(request) | {"fingerprint": request.fingerprint} for request in requests]
+    _STORE_AND_LOCK_TRANSFERS.run(connection, transfers=rows)
 
 
 def open_and_lock_accounts(connection: Connection, transfer_ids: Collection[str]) -> None:
@@ -110,7 +109,7 @@ def write_changes(connection: Connection, ledger: Ledger) -> None:
         "entries": ledger.new_entries,
         "accounts": ledger.changed_accounts,
     }
-    _WRITE.run(connection, **{name: to_json(rows).decode() for name, rows in changes.items()})
+    _WRITE.run(connection, **changes)
 
 
 def _alike(rows: Sequence[StepRow]) -> list[dict[str, Any]]:
