@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from service_runtime.database import DATABASE_UNABLE, in_transaction
+from service_runtime.database import DATABASE_UNABLE, in_transaction, without_transaction
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
 from transfer_contract.http import (
@@ -77,11 +77,11 @@ def accounts_router(engine: Engine) -> APIRouter:
 
 
 def transfers_router(engine: Engine, faults: Faults) -> APIRouter:
-    endings = Endings(engine)
+    endings, reading = Endings(engine), without_transaction(engine)
     router = APIRouter(prefix="/transfers", lifespan=endings.lifespan)
 
     def find(transfer_id: str) -> TransferRows | None:
-        with engine.connect() as connection:
+        with reading.connect() as connection:
             return queries.find_transfer(connection, transfer_id)
 
     @router.get("")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from service_runtime.database import Statement
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, select, tuple_, union
 from transfer_contract.http import Account, Page, TransferCursor, TransferRows
 from transfer_contract.steps import FinalStatus
@@ -12,6 +13,20 @@ from account_worker.models import account, accounts, among, rows_of, transfer_ro
 
 IN_A_BATCH: Final = "________-____-____-____-____________-_____"
 """The form of an id that belongs to a batch, as LIKE knows it."""
+
+_FIND_TRANSFER: Final = Statement("""
+    SELECT json_build_object(
+        'transfer', to_json(transfers),
+        'rows', (
+            SELECT json_agg(decisions ORDER BY array_position(ARRAY['withdraw', 'deposit', 'release'], step))
+            FROM decisions WHERE decisions.transfer_id = transfers.transfer_id
+        ),
+        'final_status', final_status,
+        'finished_at', finished_at
+    )::text
+    FROM transfers WHERE transfer_id = %(transfer_id)s
+""")
+"""A request reads it up to three times, so it isn't built from tables' columns: that takes three times as long."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +57,8 @@ def list_accounts(connection: Connection, *, after: str | None, limit: int) -> P
 
 
 def find_transfer(connection: Connection, transfer_id: str) -> TransferRows | None:
-    query = select(transfers, rows_of(transfers.c.transfer_id)).where(transfers.c.transfer_id == transfer_id)
-    row = connection.execute(query).mappings().one_or_none()
-    return transfer_rows(row) if row else None
+    found = _FIND_TRANSFER.run(connection, transfer_id=transfer_id)
+    return TransferRows.model_validate_json(found[0][0]) if found else None
 
 
 def known_transfers(connection: Connection, transfer_ids: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 from fastapi.responses import JSONResponse
-from service_runtime.database import DATABASE_UNABLE
+from service_runtime.database import DATABASE_UNABLE, without_transaction
 from service_runtime.problems import Problem, invalid_field, problem_response, unavailable
 from sqlalchemy import Engine
 from transfer_contract.http import (
@@ -37,7 +37,7 @@ def add_routes(app: FastAPI, engine: Engine) -> None:
 
 
 def transfers_router(engine: Engine) -> APIRouter:
-    router = APIRouter(prefix="/transfers")
+    router, reading = APIRouter(prefix="/transfers"), without_transaction(engine)
 
     @router.get("/shut")
     def list_shut(after: AfterId = "", limit: PageSize = 100) -> Page[TransferRequest]:
@@ -46,7 +46,7 @@ def transfers_router(engine: Engine) -> APIRouter:
 
     @router.get("/{transfer_id}")
     def get(transfer_id: PathId) -> TransferRows:
-        with engine.connect() as connection:
+        with reading.connect() as connection:
             found = queries.find_transfers(connection, [transfer_id])
         if not found:
             raise Problem(ProblemCode.NOT_FOUND, f"The ledger knows no transfer {transfer_id}.")
