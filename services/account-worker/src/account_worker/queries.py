@@ -18,8 +18,9 @@ _FIND_TRANSFER: Final = Statement("""
     SELECT json_build_object(
         'transfer', to_json(transfers),
         'rows', (
-            SELECT json_agg(decisions ORDER BY array_position(ARRAY['withdraw', 'deposit', 'release'], step))
-            FROM decisions WHERE decisions.transfer_id = transfers.transfer_id
+            SELECT coalesce(
+                json_agg(decisions ORDER BY array_position(ARRAY['withdraw', 'deposit', 'release'], step)), '[]'
+            ) FROM decisions WHERE decisions.transfer_id = transfers.transfer_id
         ),
         'final_status', final_status,
         'finished_at', finished_at
