@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from benchmark import bulk, bulk_results, documentation, goals, growth, growth_tables, results, tables
+from benchmark import (
+    bulk,
+    bulk_results,
+    documentation,
+    goals,
+    growth,
+    growth_tables,
+    results,
+    step_costs,
+    step_results,
+    tables,
+)
 from benchmark.bulk_results import SHAPES
 from benchmark.compose_world import compose_world
 from benchmark.plot import plot
@@ -50,6 +61,9 @@ def main() -> str | int:
     parser.add_argument("--output", type=Path, default=ROOT / ".local" / "benchmark", help="a folder for the results")
     parser.add_argument("--record", action="store_true", help="and into docs/performance.md, for a quiet machine")
     parser.add_argument("--bulk", action="store_true", help="batches instead, and a single transfer beside them")
+    parser.add_argument(
+        "--steps", action="store_true", help="instead: a batch's steps alone, without Temporal and HTTP"
+    )
     parser.add_argument("--growth", action="store_true", help="instead: among many transfers; embedded alone")
     parser.add_argument("--transfers", type=int, default=200_000, help="with --growth: final ones; a twentieth by POST")
     parser.add_argument("--pages", type=int, default=100, help="with --growth: of each list and place")
@@ -61,6 +75,9 @@ def main() -> str | int:
     if arguments.smoke:
         fallen = uvloop.run(_smoke(output.console))
         return f"error: {'; '.join(fallen)}" if fallen else 0
+    if arguments.steps:
+        _measure_steps(arguments.rounds, output)
+        return 0
     plan = Plan(arguments.rounds, arguments.seconds, arguments.loads, arguments.lanes)
     if arguments.growth:
         lanes = replace(plan, lanes=growth.LANES)
@@ -103,6 +120,15 @@ async def _measure_bulk(name: str, plan: Plan, output: Output) -> None:
     other = documentation.held_to(output.folder, name)
     for rows in (bulk_results.speed(found, other), bulk_results.processes(found)):
         output.console.print(rows.as_rich())
+
+
+def _measure_steps(rounds: int, output: Output) -> None:
+    with _folder() as folder:
+        found = step_costs.measure_steps(Path(folder), rounds=rounds)
+    documentation.save_steps(output.folder, found)
+    if output.keep:
+        documentation.record_steps(found)
+    output.console.print(step_results.steps(found).as_rich())
 
 
 async def _measure_growth(plan: growth.GrowthPlan, output: Output) -> None:

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmark import bulk_results, capacity, goals, growth_results, growth_tables, results, tables
+from benchmark import bulk_results, capacity, goals, growth_results, growth_tables, results, step_results, tables
 from benchmark.bulk_results import SHAPES, BulkResults
 from benchmark.growth_results import GrowthResults
 from benchmark.plot import plot
 from benchmark.results import Results
+from benchmark.step_results import StepResults
 from stack import ROOT
 
 RECORDED: Final = ROOT / "docs" / "performance"
 _BULK: Final = "-bulk.json"
 _GROWTH: Final = "-growth.json"
+_STEPS: Final = "steps.json"
 FIRST: Final = "embedded"
 """The world that the goals hold for, and that others are compared with."""
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -45,12 +47,25 @@ def save_growth(folder: Path, found: GrowthResults) -> None:
     growth_results.save(folder / f"{found.before.world}{_GROWTH}", found)
 
 
+def record_steps(found: StepResults) -> None:
+    save_steps(RECORDED, found)
+    PAGE.write_text(filled(PAGE.read_text(), blocks(RECORDED)))
+
+
+def save_steps(folder: Path, found: StepResults) -> None:
+    step_results.save(folder / _STEPS, found)
+
+
 def blocks(folder: Path) -> dict[str, str]:
     """By name: the world and what is told of it."""
     made: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):
         if path.name.endswith(_BULK):
             made |= _bulk_blocks(bulk_results.load(path), held_to(folder, path.name.removesuffix(_BULK)))
+            continue
+        if path.name == _STEPS:
+            steps = step_results.load(path)
+            made |= {"steps machine": _taken(steps), "steps": step_results.steps(steps).as_markdown()}
             continue
         if path.name.endswith(_GROWTH):
             made |= _growth_blocks(growth_results.load(path))
@@ -96,7 +111,7 @@ def _growth_blocks(found: GrowthResults) -> dict[str, str]:
     }
 
 
-def _taken(found: Results | BulkResults) -> str:
+def _taken(found: Results | BulkResults | StepResults) -> str:
     return f"{found.machine}; commit `{found.commit}`, {found.taken_at}.\n"
 
 
