@@ -17,9 +17,10 @@ from benchmark.process_cpu import Pids, cpu_seconds, resident_bytes
 from benchmark.results import Results
 from benchmark.worlds import World
 
-_LOOK_SECONDS: Final = 0.25
-_LAST_LOOKS_SECONDS: Final = 0.05
-"""Near the end: what the figures may be too slow by. Looking so often all the time would slow down what is measured."""
+_LOOK_SECONDS: Final = 0.5
+_LAST_LOOKS_SECONDS: Final = 0.1
+"""Near the end: what the figures may be too slow by. A look counts ten thousand rows, so looking more often would slow
+down what is measured."""
 _NEAR_THE_END: Final = 0.9
 _MIB: Final = 1024 * 1024
 _BESIDE_SECONDS: Final = 8.0

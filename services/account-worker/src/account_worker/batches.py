@@ -48,6 +48,10 @@ _TOTALS = text("""
     GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
+_BY_KEY: Final = "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0"
+"""For the totals, which a client may ask for every second. The planner takes a batch for a large part of all transfers
+where it has last looked before there were many, and reads all of them, with two processes more."""
+
 _UNFINISHED = text("""
     SELECT * FROM batches
     WHERE batch_id IN (
@@ -155,6 +159,7 @@ def _batch(row: RowMapping) -> Batch:
 
 def _progress(connection: Connection, batch: Batch) -> BatchProgress:
     span = {"first": transfer_id_in(batch.batch_id, 1), "last": _last_id(batch.batch_id)}
+    connection.exec_driver_sql(_BY_KEY)
     found = connection.execute(_TOTALS, span).mappings().all()
     totals = [BatchTotal.model_validate(dict(row)) for row in found]
     is_finished = all(total.status.is_final for total in totals)
