@@ -101,6 +101,11 @@ def test_an_odd_request_target_is_a_4xx(gateway_url: str, target: bytes) -> None
         assert answer.startswith(b"HTTP/1.1 4"), answer[:200]
 
 
+def test_headers_without_end_are_refused_instead_of_kept(gateway_url: str) -> None:
+    answer = raw_answer(gateway_url, b"GET /transfers HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 100_000)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize(
     "length", [b"9" * 5000, b"-1", b"1e3", b"0x10", b"abc"], ids=lambda length: length.decode()[:5]
 )
