@@ -19,8 +19,8 @@ from benchmark.worlds import World
 
 _LOOK_SECONDS: Final = 0.5
 _LAST_LOOKS_SECONDS: Final = 0.1
-"""Near the end, and at small batches: what the figures may be too slow by. A look counts all rows of a batch, so looking
-more often would slow down what is measured."""
+"""Near the end, and at small batches: what the figures may be too slow by. A look counts all rows of a batch, so
+looking more often would slow down what is measured."""
 _SMALL: Final = 1_000
 _NEAR_THE_END: Final = 0.9
 _MIB: Final = 1024 * 1024
