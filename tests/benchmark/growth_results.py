@@ -13,8 +13,8 @@ _MIB: Final = 1024 * 1024
 FLAT_SHARE: Final = 0.05
 FLAT_MIB: Final = 5.0
 """What a process may grow by from the first third to the last and still count as flat, whichever is more: allocators
-and garbage collectors go up and down by as much. In half an hour some 40,000 transfers lie between the two: whoever
-kept no more of each than its id, 150 bytes, would grow by 6 MiB."""
+and garbage collectors go up and down by as much. At ten transfers a second some 12,000 lie between the two in half an
+hour: whoever kept 500 bytes of each would grow by 6 MiB."""
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,18 @@ to any worker. It costs a replay; a storm is where the replays are the work."""
 _FIGURES: Final = {"p50_ms": "p50 ms", "p95_ms": "p95 ms", "per_second": "per s"}
 
 
-PARTS: Final = ("lane", "pages", "memory", "backlog")
+PARTS: Final = ("memory", "lane", "pages", "backlog")
 
 
 def told(found: GrowthResults) -> Mapping[str, Rows]:
-    """By part: those of which there is something to tell."""
+    """By part, in the order in which they are measured: those of which there is something to tell."""
     rows = {}
+    if found.memory:
+        rows["memory"] = memory(found.memory)
     if found.after.measured:
         rows["lane"] = lane(found)
     if found.pages:
         rows["pages"] = pages(found.pages)
-    if found.memory:
-        rows["memory"] = memory(found.memory)
     if found.backlog:
         rows["backlog"] = backlog(found.backlog)
     return rows

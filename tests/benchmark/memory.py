@@ -15,7 +15,7 @@ _PAGE_SECONDS: Final = 1.0
 
 
 async def measure_memory(world: EmbeddedWorld, *, seconds: float, at_once: int) -> Memory:
-    """Of the product's processes and the two servers. They have been at work before: nothing is filled only now."""
+    """Of the product's processes and the two servers, which have been at work before."""
     mib: dict[str, list[float]] = {name: [] for name in world.product}
 
     async def look() -> None:
